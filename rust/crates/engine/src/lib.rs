@@ -1,0 +1,1 @@
+//! Model inference behind one trait: LiteRT, and TFLite through tflitec.

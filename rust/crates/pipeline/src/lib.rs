@@ -1,0 +1,1 @@
+//! The frame-to-action threads and their wiring.

@@ -1,0 +1,1 @@
+//! SCHED_FIFO, locked memory, and latency histograms.

@@ -1,0 +1,1 @@
+//! Inputs and outputs of the appliance on GPIO lines, each output with its safe level.

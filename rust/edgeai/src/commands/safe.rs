@@ -1,0 +1,9 @@
+//! `edgeai safe`.
+
+/// Arguments of `edgeai safe`.
+#[derive(clap::Args)]
+pub struct Arguments {}
+
+pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
+    anyhow::bail!("not written yet")
+}

@@ -1,0 +1,56 @@
+//! `edgeai`: as `/sbin/init` it is PID 1; `edgeai run` is the supervised runtime;
+//! the other subcommands answer on any Linux machine.
+
+mod commands;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// From a camera frame to a pin, within a deadline.
+#[derive(Parser)]
+#[command(name = "edgeai", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run as PID 1 (what /sbin/init does)
+    Init,
+    /// Run the appliance: camera, model, rules, outputs
+    Run(commands::run::Arguments),
+    /// Hold every output at its safe level until terminated
+    Safe(commands::safe::Arguments),
+    /// Run a model once on an image file
+    Infer(commands::infer::Arguments),
+    /// Check an appliance description
+    Check(commands::check::Arguments),
+    /// Report cameras, GPIO chips, accelerators, CPU and real-time state
+    Probe(commands::probe::Arguments),
+}
+
+fn main() -> ExitCode {
+    // PID 1 must not depend on how the kernel spelled its command line.
+    if std::process::id() == 1 {
+        return edgeai_init::main();
+    }
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Init => {
+            Err(anyhow::anyhow!("init runs as PID 1 only; to run the appliance here, use `edgeai run`"))
+        }
+        Command::Run(arguments) => commands::run::run(&arguments),
+        Command::Safe(arguments) => commands::safe::run(&arguments),
+        Command::Infer(arguments) => commands::infer::run(&arguments),
+        Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Probe(arguments) => commands::probe::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("edgeai: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! Test agent of the test image.
+fn main() {}
