@@ -58,6 +58,17 @@ pub enum PixelFormat {
     Rgb24,
 }
 
+impl PixelFormat {
+    /// As it stands in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yuyv => "YUYV",
+            Self::Rgb24 => "RGB24",
+        }
+    }
+}
+
 /// `[model]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -217,7 +228,10 @@ pub struct Realtime {
 
 impl Default for Realtime {
     fn default() -> Self {
-        Self { vision_priority: 50, signal_priority: 60 }
+        Self {
+            vision_priority: 50,
+            signal_priority: 60,
+        }
     }
 }
 

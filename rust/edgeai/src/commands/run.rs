@@ -1,9 +1,76 @@
 //! `edgeai run`.
 
+use anyhow::Context;
+use edgeai_config::{Appliance, Effective, IMAGE_FILE, OWNER_FILE};
+use edgeai_realtime::monotonic_now;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Where the decision log is kept.
+const LOG_DIRECTORY: &str = "/data/edgeai/log";
+/// Where metrics are written every second.
+const METRICS_FILE: &str = "/run/edgeai/metrics.json";
+
 /// Arguments of `edgeai run`.
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Appliance description of the image [default: /etc/edgeai/appliance.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Appliance description of the owner, which replaces the image's where it is valid
+    /// [default: /data/edgeai/appliance.toml; none with --config]
+    #[arg(long, value_name = "FILE")]
+    owner_config: Option<PathBuf>,
+}
 
-pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
-    anyhow::bail!("not written yet")
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let started = monotonic_now();
+    start_log();
+    let appliance = description(
+        arguments.config.as_deref(),
+        arguments.owner_config.as_deref(),
+    )?;
+    let options = edgeai_pipeline::Options {
+        started,
+        log_directory: LOG_DIRECTORY.into(),
+        metrics_file: METRICS_FILE.into(),
+    };
+    edgeai_pipeline::run(&appliance, &options)?;
+    Ok(())
+}
+
+/// Logs to stderr with the seconds of `CLOCK_MONOTONIC`, as the kernel's own messages have them.
+pub fn start_log() {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format(|line, record| {
+            let now = monotonic_now().as_secs_f64();
+            writeln!(line, "[{now:.3}] {} {}", record.level(), record.args())
+        })
+        .init();
+}
+
+/// The description that counts, and in the log where it is from. With a file of one's own for
+/// the image's, the owner's file of this machine does not count.
+pub fn description(image: Option<&Path>, owner: Option<&Path>) -> anyhow::Result<Appliance> {
+    let effective = match (image, owner) {
+        (Some(image), None) => {
+            let appliance = edgeai_config::load(image).context("configuration")?;
+            Effective {
+                appliance,
+                source: image.to_owned(),
+                refused: None,
+            }
+        }
+        (image, owner) => {
+            let image = image.unwrap_or(Path::new(IMAGE_FILE));
+            let owner = owner.unwrap_or(Path::new(OWNER_FILE));
+            edgeai_config::effective(image, owner).context("configuration")?
+        }
+    };
+    let source = effective.source.display();
+    log::info!("configuration: {source}");
+    if let Some(error) = &effective.refused {
+        log::warn!("configuration refused: {error}; using {source}");
+    }
+    Ok(effective.appliance)
 }

@@ -1,9 +1,19 @@
 //! `edgeai safe`.
 
+use super::run;
+use std::path::PathBuf;
+
 /// Arguments of `edgeai safe`.
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Appliance description [default: what `edgeai run` would use]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
 
-pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
-    anyhow::bail!("not written yet")
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    run::start_log();
+    let appliance = run::description(arguments.config.as_deref(), None)?;
+    edgeai_pipeline::hold_safe(&appliance)?;
+    Ok(())
 }

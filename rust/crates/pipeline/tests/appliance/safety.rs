@@ -1,0 +1,177 @@
+//! When the outputs are at their safe level, and when they come back.
+
+use crate::rig::{Rig, appliance};
+use edgeai_config::Level::{self, High, Low};
+use edgeai_pipeline::{Event, Handover, Reason, Sighting};
+use edgeai_realtime::monotonic_now;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+const LINES: [&str; 3] = ["door", "stop", "lamp"];
+/// Safe levels of `stop` and `lamp`.
+const SAFE: (Level, Level) = (High, Low);
+/// What the rules say when nobody is there and the door is shut.
+const CLEAR: (Level, Level) = (Low, High);
+
+/// A deadline that no test meets or misses by chance.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn rig(on_miss: &str) -> Rig {
+    Rig::new(&appliance(60_000, on_miss), &LINES)
+}
+
+impl Rig {
+    /// A frame without detections, captured `age` ago.
+    fn empty_frame(&mut self, sequence: u32, age: Duration) {
+        let sighting = Sighting::new(sequence, monotonic_now().saturating_sub(age), &[]);
+        assert!(self.queue.push(Handover::Sighting(sighting)).is_ok());
+        self.signals.round();
+    }
+
+    fn safe_reasons(&mut self) -> Vec<Reason> {
+        let events = std::iter::from_fn(|| self.events.pop().ok());
+        events
+            .filter_map(|event| {
+                if let Event::Safe(reason) = event {
+                    Some(reason)
+                } else {
+                    None
+                }
+            })
+            .collect()
+    }
+
+    fn misses(&self) -> u64 {
+        self.link.metrics.deadline_misses.load(Relaxed)
+    }
+}
+
+/// Longer ago than the deadline allows. The machine may be up for less than that: then there is
+/// no such moment, and a test with it would be about something else.
+fn too_old() -> Duration {
+    let age = DEADLINE + Duration::from_secs(1);
+    assert!(
+        monotonic_now() > age,
+        "this machine is up for less than a minute; try again"
+    );
+    age
+}
+
+#[test]
+fn outputs_are_safe_until_the_first_frame_in_time() {
+    let mut rig = rig("safe");
+    rig.signals.round();
+    assert_eq!(rig.levels(), SAFE);
+    rig.empty_frame(1, Duration::ZERO);
+    assert_eq!(rig.levels(), CLEAR);
+    assert_eq!(rig.safe_reasons(), []);
+}
+
+#[test]
+fn a_late_frame_makes_safe_and_the_next_in_time_ends_it() {
+    let mut rig = rig("safe");
+    rig.empty_frame(1, Duration::ZERO);
+    rig.empty_frame(2, too_old());
+    assert_eq!((rig.levels(), rig.misses()), (SAFE, 1));
+    let reasons = rig.safe_reasons();
+    assert!(
+        matches!(reasons[..], [Reason::DeadlineMissed { sequence: 2, .. }]),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons[0].to_string().starts_with("deadline missed by 1"),
+        "{}",
+        reasons[0]
+    );
+    rig.empty_frame(3, Duration::ZERO);
+    assert_eq!((rig.levels(), rig.misses()), (CLEAR, 1));
+}
+
+#[test]
+fn a_frame_that_never_ends_makes_safe_without_a_result() {
+    let mut rig = rig("safe");
+    rig.empty_frame(1, Duration::ZERO);
+    rig.link.arm(2, monotonic_now().saturating_sub(too_old()));
+    rig.signals.round();
+    assert_eq!((rig.levels(), rig.misses()), (SAFE, 1));
+    rig.signals.round();
+    assert_eq!(
+        (rig.misses(), rig.safe_reasons().len()),
+        (1, 1),
+        "it is counted and told once"
+    );
+}
+
+#[test]
+fn the_deadline_of_a_frame_in_work_is_what_is_waited_for() {
+    let mut rig = rig("safe");
+    rig.empty_frame(1, Duration::ZERO);
+    let captured = monotonic_now().saturating_sub(DEADLINE) + Duration::from_millis(100);
+    rig.link.arm(2, captured);
+    assert!(rig.signals.round() <= captured + DEADLINE + Duration::from_millis(1));
+}
+
+#[test]
+fn with_warn_a_late_frame_counts_and_acts() {
+    let mut rig = rig("warn");
+    rig.empty_frame(1, too_old());
+    assert_eq!((rig.levels(), rig.misses()), (CLEAR, 1));
+    assert_eq!(rig.safe_reasons(), []);
+}
+
+#[test]
+fn a_fault_makes_safe_is_told_once_and_ends_with_a_frame() {
+    let mut rig = rig("safe");
+    rig.empty_frame(1, Duration::ZERO);
+    for _ in 0..2 {
+        assert!(
+            rig.queue
+                .push(Handover::Fault("camera lost: gone".into()))
+                .is_ok()
+        );
+        rig.signals.round();
+    }
+    assert_eq!(rig.levels(), SAFE);
+    assert_eq!(
+        rig.safe_reasons(),
+        [Reason::Fault("camera lost: gone".into())]
+    );
+    rig.empty_frame(2, Duration::ZERO);
+    assert_eq!(rig.levels(), CLEAR);
+}
+
+#[test]
+fn an_input_acts_without_a_new_frame() {
+    let mut rig = rig("safe");
+    rig.empty_frame(1, Duration::ZERO);
+    rig.bench.pull("door", High);
+    rig.signals.round();
+    assert_eq!(rig.levels(), (Low, Low));
+}
+
+#[test]
+fn a_missing_line_keeps_the_others_safe_until_it_is_there() {
+    let mut rig = Rig::new(&appliance(60_000, "safe"), &["door", "stop"]);
+    rig.empty_frame(1, Duration::ZERO);
+    assert_eq!(rig.bench.history("stop").last(), Some(&High));
+    let reasons = rig.safe_reasons();
+    assert!(
+        matches!(&reasons[..], [Reason::Fault(reason)] if reason.starts_with("output lamp ")),
+        "{reasons:?}"
+    );
+    rig.bench.plug("lamp");
+    std::thread::sleep(Duration::from_millis(600)); // longer than the time between attempts
+    rig.empty_frame(2, Duration::ZERO);
+    assert_eq!(rig.levels(), CLEAR);
+}
+
+#[test]
+fn a_line_that_fails_while_running_makes_the_others_safe() {
+    let mut rig = rig("safe");
+    rig.empty_frame(1, Duration::ZERO);
+    rig.bench.unplug("lamp");
+    rig.bench.pull("door", High);
+    rig.signals.round();
+    assert_eq!(rig.bench.level("stop"), High);
+    assert_eq!(rig.safe_reasons().len(), 1);
+}

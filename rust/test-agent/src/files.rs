@@ -1,0 +1,70 @@
+//! Files and file systems.
+
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use nix::sys::statvfs::{FsFlags, statvfs};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// Most that is read of a file: devices have no end.
+const MOST: u64 = 16 << 20;
+
+/// Bytes of base64 text.
+pub fn decode(text: &str) -> anyhow::Result<Vec<u8>> {
+    STANDARD.decode(text).context("data is not base64")
+}
+
+/// A file's contents as base64.
+pub fn read(path: &Path) -> anyhow::Result<String> {
+    let mut contents = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST).read_to_end(&mut contents))
+        .with_context(|| path.display().to_string())?;
+    Ok(STANDARD.encode(contents))
+}
+
+/// Replaces a file's contents; on disk when this returns.
+pub fn write(path: &Path, data: &str) -> anyhow::Result<()> {
+    let contents = decode(data)?;
+    let mut file = File::create(path).with_context(|| path.display().to_string())?;
+    file.write_all(&contents)
+        .with_context(|| path.display().to_string())?;
+    // Not every file can be synced (sysfs); what cannot needs none.
+    let _ = file.sync_all();
+    Ok(())
+}
+
+/// Space of a file system in bytes.
+pub fn statfs(path: &Path) -> anyhow::Result<Value> {
+    let found = statvfs(path).with_context(|| path.display().to_string())?;
+    let unit = found.fragment_size();
+    Ok(json!({
+        "total": found.blocks() * unit,
+        "free": found.blocks_free() * unit,
+        "available": found.blocks_available() * unit,
+        "read_only": found.flags().contains(FsFlags::ST_RDONLY),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let path = std::env::temp_dir().join(format!("edgeai-agent-{}", std::process::id()));
+        write(&path, "AAECAw==").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), [0, 1, 2, 3]);
+        assert_eq!(read(&path).unwrap(), "AAECAw==");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn the_root_has_a_size() {
+        let found = statfs(Path::new("/")).unwrap();
+        assert!(found["total"].as_u64() >= found["free"].as_u64());
+    }
+}

@@ -1,0 +1,42 @@
+//! What can be asked.
+
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// One request line. `process` is a part of a process's arguments joined by spaces.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Request {
+    /// Who is there.
+    Hello,
+    /// Sets up the loop from vivid's output to its capture node, showing grey.
+    CameraStart { width: u32, height: u32 },
+    /// Shows a picture: base64 of width x height YUYV.
+    CameraShow { data: String },
+    /// Pulls the camera's plug.
+    CameraUnbind,
+    /// Puts it back, with the loop.
+    CameraBind,
+    /// Level of a line.
+    GpioGet { line: String },
+    /// Pulls a line up (1) or down (0), as the world outside would.
+    GpioSet { line: String, level: u8 },
+    /// Waits for a level.
+    WaitGpio {
+        line: String,
+        level: u8,
+        timeout_ms: u64,
+    },
+    /// Threads of the processes that match.
+    Threads { process: String },
+    /// Runs a program.
+    Exec { argv: Vec<String>, timeout_ms: u64 },
+    /// Signals the processes that match; by name (`KILL`, `SIGKILL`) or number.
+    Kill { process: String, signal: String },
+    /// Contents of a file, base64.
+    Read { path: PathBuf },
+    /// Replaces a file's contents with base64 data.
+    Write { path: PathBuf, data: String },
+    /// Space of a file system.
+    Statfs { path: PathBuf },
+}

@@ -1,0 +1,169 @@
+"""Boot slots and the disk image."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+
+from lib.kernel import REPOSITORY
+from lib.machine import Machine
+from lib.report import BuildError
+from lib.rootfs import BLOCK
+from lib.sdk import Sdk
+
+TABLE = REPOSITORY / "meta-edgeai/conf/image/partitions.toml"
+MIB = 1 << 20
+SECTOR = 512
+
+# The FIT of one slot (U-Boot doc/usage/fit). Its device tree carries the kernel
+# command line, so the hash of the configuration covers the root hash too.
+FIT = """/dts-v1/;
+/ {{
+  description = "edgeai {machine} slot {slot}";
+  images {{
+    kernel {{
+      description = "Linux";
+      data = /incbin/("Image");
+      type = "kernel"; arch = "{arch}"; os = "linux"; compression = "none";
+      load = <{load:#x}>; entry = <{load:#x}>;
+      hash {{ algo = "sha256"; }};
+    }};
+    fdt {{
+      description = "device tree";
+      data = /incbin/("slot.dtb");
+      type = "flat_dt"; arch = "{arch}"; compression = "none";
+      hash {{ algo = "sha256"; }};
+    }};
+  }};
+  configurations {{
+    default = "slot";
+    slot {{ kernel = "kernel"; fdt = "fdt"; }};
+  }};
+}};
+"""
+
+# U-Boot's standard boot (doc/develop/bootstd) runs this from the partition it is
+# on; when the slot does not load or its hashes are wrong it goes on to the next.
+BOOT_SCRIPT = """echo "edgeai: {slot}"
+setenv bootargs
+load ${{devtype}} ${{devnum}}:${{distro_bootpart}} {fit:#x} edgeai.itb && bootm {fit:#x}
+"""
+
+
+def table() -> dict:
+    return tomllib.loads(TABLE.read_text())
+
+
+def partition(name: str) -> dict:
+    return next(p for p in table()["partition"] if p["name"] == name)
+
+
+def command_line(machine: Machine, slot: str, verity: dict, extra: list[str]) -> str:
+    """The kernel's command line of a slot (Documentation/admin-guide/device-mapper/{dm-init,verity}.rst)."""
+    device = f"PARTUUID={partition(f'root-{slot}')['uuid']}"
+    blocks = verity["data_blocks"]
+    target = (
+        f"0 {blocks * BLOCK // SECTOR} verity 1 {device} {device} {BLOCK} {BLOCK} {blocks} {blocks} "
+        f"sha256 {verity['root_hash']} {verity['salt']}"
+    )
+    words = [
+        f"console={machine.console}",
+        "quiet",
+        "loglevel=4",
+        f'dm-mod.create="root,,,ro,{target}"',
+        f"dm-mod.waitfor={device}",
+        "root=/dev/dm-0",
+        "rootfstype=erofs",
+        "ro",
+        "init=/sbin/init",
+        *extra,
+    ]
+    return " ".join(words)
+
+
+def board_device_tree(sdk: Sdk, machine: Machine, folder: Path) -> Path:
+    """The device tree of the board."""
+    arguments = machine.qemu_arguments()
+    arguments[1] += f",dumpdtb={folder}/board.dtb"
+    sdk.run([machine.qemu["binary"], *arguments, "-display", "none"], binds=[folder], cwd=folder, log=folder / "dtb.log")
+    return folder / "board.dtb"
+
+
+def boot_slot(sdk: Sdk, machine: Machine, slot: str, kernel: Path, verity: dict, extra: list[str], result: Path) -> None:
+    """Writes `result/boot-<slot>.vfat`."""
+    work = result / f"boot-{slot}"
+    work.mkdir()
+    shutil.copyfile(kernel / "Image", work / "Image")
+    shutil.copyfile(board_device_tree(sdk, machine, work), work / "slot.dtb")
+    (work / "slot.its").write_text(FIT.format(machine=machine.name, slot=slot, arch=machine.kernel_arch, load=machine.load_address))
+    (work / "boot.cmd").write_text(BOOT_SCRIPT.format(slot=f"boot-{slot}", fit=machine.fit_address))
+    size = partition(f"boot-{slot}")["size_mib"]
+    volume = f"{int(partition(f'boot-{slot}')['uuid'][:8], 16):08x}"
+    script = f"""set -e
+fdtput -p -t s slot.dtb /chosen bootargs "$COMMAND_LINE"
+mkimage -f slot.its edgeai.itb
+mkimage -A {machine.kernel_arch} -T script -C none -n edgeai -d boot.cmd boot.scr
+truncate -s {size}M ../boot-{slot}.vfat
+mkdosfs --invariant -i {volume} -n {f"BOOT-{slot}".upper()} ../boot-{slot}.vfat
+touch -d @$SOURCE_DATE_EPOCH boot.scr edgeai.itb
+MTOOLS_SKIP_CHECK=1 mcopy -m -i ../boot-{slot}.vfat boot.scr edgeai.itb ::/
+"""
+    # 1980-01-01, where FAT's clock starts; mcopy -m takes the files' times.
+    env = {"SOURCE_DATE_EPOCH": "315532800", "COMMAND_LINE": command_line(machine, slot, verity, extra)}
+    sdk.run(["sh", "-c", script], binds=[result], cwd=work, env=env, log=result / f"boot-{slot}.log")
+    shutil.rmtree(work)
+    (result / f"boot-{slot}.log").unlink()
+
+
+def genimage_configuration(name: str) -> str:
+    """The partition table in genimage's words."""
+    layout = table()
+    lines = [f'image {name} {{ hdimage {{ partition-table-type = "gpt" disk-uuid = "{layout["disk_uuid"]}" align = "1M" }}']
+    offset = layout["loader_mib"]
+    for entry in layout["partition"]:
+        flags = "".join(f"{flag} = true " for flag in ("bootable", "growfs") if entry.get(flag))
+        content = {"boot": f'image = "{entry["name"]}.vfat"', "root": 'image = "root.img"', "data": 'image = "data.img"'}
+        lines.append(
+            f'partition {entry["name"]} {{ {content[entry["name"].split("-")[0]]} offset = "{offset}M" size = "{entry["size_mib"]}M" '
+            f'partition-type-uuid = "{entry["type"]}" partition-uuid = "{entry["uuid"]}" {flags}}}'
+        )
+        offset += entry["size_mib"]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def check_fits(file: Path, partition_name: str) -> None:
+    """A slot has a fixed size; what outgrows it fails the build."""
+    limit = partition(partition_name)["size_mib"] * MIB
+    if (size := file.stat().st_size) > limit:
+        raise BuildError(f"{file.name} has {size} bytes, {partition_name} holds {limit}: the image outgrew its slot ({TABLE})")
+
+
+def write(sdk: Sdk, machine: Machine, kernel: Path, root: Path, verity: dict, extra: list[str], name: str, result: Path) -> None:
+    """Writes `result/<name>` and `result/<name>.bmap`."""
+    check_fits(root, "root-a")
+    parts = result / "parts"
+    parts.mkdir()
+    shutil.copyfile(root, parts / "root.img")
+    for slot in ("a", "b"):
+        boot_slot(sdk, machine, slot, kernel, verity, extra, parts)
+    data = partition("data")["size_mib"] * MIB
+    with (parts / "data.img").open("wb") as stream:
+        stream.truncate(data)
+    (parts / "genimage.cfg").write_text(genimage_configuration(name))
+    (parts / "empty").mkdir()
+    sdk.run(
+        ["genimage", "--rootpath", str(parts / "empty"), "--tmppath", str(parts / "tmp"), "--inputpath", str(parts),
+         "--outputpath", str(result), "--config", str(parts / "genimage.cfg")],
+        binds=[result], cwd=parts, log=parts / "genimage.log",
+    )  # fmt: skip
+    image = result / name
+    start = (table()["loader_mib"] + sum(p["size_mib"] for p in table()["partition"] if p["name"] != "data")) * MIB
+    with image.open("r+b") as stream:
+        # Real zeros, not a hole: a block map skips holes, and what an SD card held
+        # before would then look like the owner's data.
+        stream.seek(start)
+        for _ in range(data // MIB):
+            stream.write(bytes(MIB))
+    sdk.run(["bmaptool", "create", "-o", f"{image}.bmap", str(image)], binds=[result], cwd=result, log=parts / "bmap.log")
+    shutil.rmtree(parts)

@@ -1,0 +1,228 @@
+"""One emulated board: labgrid's QEMU driver, a record of its console, and its test agent."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from labgrid import Environment
+
+# Everything is emulated, on a machine that may be busy: time limits tell a hang, not slowness.
+PATIENCE = 180.0  # seconds
+
+
+class AgentError(AssertionError):
+    """The agent answered ok: false."""
+
+
+class Agent:
+    """The test agent in the guest, over its virtio port: one JSON line each way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.connection: socket.socket | None = None
+        self.buffer = b""
+
+    def connect(self, limit: float = PATIENCE) -> None:
+        """Waits until the agent answers."""
+        self.connection = socket.socket(socket.AF_UNIX)
+        self.connection.connect(str(self.path))
+        end = time.monotonic() + limit
+        while True:
+            # Before the agent is there, the port drops or keeps what is sent; ask until the answer is ours.
+            mark = f"{time.monotonic():.6f}"
+            self._send({"do": "hello", "id": mark})
+            try:
+                while self._receive(5.0).get("id") != mark:
+                    pass
+                return
+            except TimeoutError:
+                if time.monotonic() > end:
+                    raise AssertionError(f"the test agent did not answer within {limit:.0f} s") from None
+
+    def ask(self, do: str, limit: float = PATIENCE, **arguments: Any) -> dict:
+        self._send({"do": do, **arguments})
+        answer = self._receive(limit)
+        if not answer.get("ok"):
+            raise AgentError(f"{do} {str(arguments)[:200]}: {answer.get('error')}")
+        return answer
+
+    def _send(self, request: dict) -> None:
+        assert self.connection
+        self.connection.settimeout(PATIENCE)
+        self.connection.sendall(json.dumps(request).encode() + b"\n")
+
+    def _receive(self, limit: float) -> dict:
+        assert self.connection
+        end = time.monotonic() + limit
+        while b"\n" not in self.buffer:
+            self.connection.settimeout(max(0.01, end - time.monotonic()))
+            block = self.connection.recv(1 << 16)
+            if not block:
+                raise AssertionError("the guest closed the agent's port")
+            self.buffer += block
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return json.loads(line)
+
+    # -- what tests ask most ------------------------------------------------------------------
+
+    def level(self, line: str) -> int:
+        return self.ask("gpio-get", line=line)["level"]
+
+    def pull(self, line: str, level: int) -> None:
+        self.ask("gpio-set", line=line, level=level)
+
+    def wait_level(self, line: str, level: int, limit: float = PATIENCE) -> float:
+        """Milliseconds until the line had the level, in guest time."""
+        return self.ask("wait-gpio", limit=limit + 10, line=line, level=level, timeout_ms=int(limit * 1000))["elapsed_ms"]
+
+    def show(self, picture: bytes) -> None:
+        self.ask("camera-show", data=base64.b64encode(picture).decode())
+
+    def read(self, path: str) -> bytes:
+        return base64.b64decode(self.ask("read", path=path)["data"])
+
+    def write(self, path: str, data: bytes) -> None:
+        self.ask("write", path=path, data=base64.b64encode(data).decode())
+
+    def execute(self, *argv: str, limit: float = PATIENCE) -> dict:
+        return self.ask("exec", limit=limit + 10, argv=list(argv), timeout_ms=int(limit * 1000))
+
+    def metrics(self) -> dict:
+        return json.loads(self.read("/run/edgeai/metrics.json"))
+
+
+class Board:
+    """An image on an emulated board. The image file itself is never written."""
+
+    def __init__(self, machine: dict, image: Path, firmware: Path, *, disk_mib: int = 0, disk: Path | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="board-"))
+        self.disk = disk or self.overlay(image, disk_mib)
+        self.console = ""
+        self._reader: threading.Thread | None = None
+        self._stop = threading.Event()
+        self.agent = Agent(self.folder / "agent")
+        extra = [
+            *machine["arguments"], "-no-reboot",
+            "-drive", f"if=none,id=disk,format=qcow2,file={self.disk}", "-device", "virtio-blk-pci,drive=disk",
+            "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={self.folder}/agent,server=on,wait=off",
+            "-device", "virtserialport,chardev=agent,name=org.edgeai.test",
+        ]  # fmt: skip
+        driver = {
+            "qemu_bin": "qemu", "machine": machine["machine"], "cpu": machine["cpu"], "memory": machine["memory"],
+            "bios": "firmware", "extra_args": " ".join(extra),
+        }  # fmt: skip
+        configuration = {
+            "targets": {"main": {"drivers": {"QEMUDriver": driver}}},
+            "images": {"firmware": str(firmware)},
+            "tools": {"qemu": machine["binary"]},
+        }
+        (self.folder / "environment.yaml").write_text(json.dumps(configuration))  # JSON is YAML
+        self.target = Environment(str(self.folder / "environment.yaml")).get_target("main")
+        self.qemu = self.target.get_driver("QEMUDriver", activate=False)
+        self.target.activate(self.qemu)
+
+    def overlay(self, image: Path, disk_mib: int) -> Path:
+        """A disk that reads from the image and keeps writes to itself; larger than the image if asked."""
+        path = self.folder / "disk.qcow2"
+        size = [f"{disk_mib}M"] if disk_mib else []
+        subprocess.run(
+            ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image), str(path), *size], check=True
+        )  # fmt: skip
+        return path
+
+    # -- power --------------------------------------------------------------------------------
+
+    def on(self) -> None:
+        self.console = ""
+        self._stop.clear()
+        self.qemu.on()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def off(self) -> None:
+        """Pulls the plug."""
+        self._stop.set()
+        if self._reader:
+            self._reader.join()
+        child = self.qemu._child
+        if child:
+            child.kill()
+            child.wait()
+            self.qemu._child = None
+            self.qemu.status = 0
+
+    def close(self, keep_console: Path | None = None) -> None:
+        self.off()
+        if keep_console:
+            keep_console.parent.mkdir(parents=True, exist_ok=True)
+            keep_console.write_text(self.console)
+        self.target.deactivate(self.qemu)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def press_power(self) -> None:
+        """The board's power button."""
+        self.qemu.monitor_command("system_powerdown")
+
+    def wait_off(self, limit: float = PATIENCE) -> None:
+        """Waits until the board has switched itself off."""
+        child = self.qemu._child
+        try:
+            child.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the board did not switch off\n{self.tail()}") from None
+
+    # -- console ------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        connection = self.qemu._clientsocket
+        while not self._stop.is_set():
+            try:
+                block = connection.recv(1 << 14)
+            except BlockingIOError:
+                time.sleep(0.02)
+                continue
+            except OSError:
+                return
+            if not block:
+                return
+            self.console += block.decode(errors="replace").replace("\r", "")
+
+    def tail(self, lines: int = 60) -> str:
+        return "console:\n  " + "\n  ".join(self.console.splitlines()[-lines:])
+
+    def mark(self) -> int:
+        """The console's present end, for `wait_for(..., after=mark)`."""
+        return len(self.console)
+
+    def wait_for(self, pattern: str, *, after: int = 0, limit: float = PATIENCE) -> re.Match[str]:
+        """Waits until the console shows the pattern (a regular expression, on whole lines)."""
+        end = time.monotonic() + limit
+        while True:
+            whole = self.console[: self.console.rfind("\n") + 1]
+            if match := re.compile(pattern, re.MULTILINE).search(whole, after):
+                return match
+            if time.monotonic() > end:
+                raise AssertionError(f"the console did not show {pattern!r} within {limit:.0f} s\n{self.tail()}")
+            if self.qemu._child and self.qemu._child.poll() is not None and self._reader and not self._reader.is_alive():
+                raise AssertionError(f"QEMU ended before the console showed {pattern!r}\n{self.tail()}")
+            time.sleep(0.05)
+
+    # -- usual ways to start ------------------------------------------------------------------
+
+    def start(self, picture: bytes | None = None) -> None:
+        """Power on, agent connected, camera delivering."""
+        self.on()
+        self.agent.connect()
+        self.agent.ask("camera-start", width=640, height=480)
+        if picture:
+            self.agent.show(picture)

@@ -1,0 +1,108 @@
+"""From power on to the application, by the image's own boot loader, and off again."""
+
+from __future__ import annotations
+
+import json
+import re
+
+
+def test_own_boot_loader_and_slot(appliance):
+    """U-Boot runs the slot's script, which boots the slot's FIT with checked hashes."""
+    console = appliance.console
+    assert re.search(r"^U-Boot 20\d\d", console, re.MULTILINE)
+    assert "edgeai: boot-a" in console
+    assert re.search(r"Verifying Hash Integrity .*sha256\+ OK", console)
+    assert "-kernel" not in " ".join(appliance.qemu._cmd)
+
+
+def test_second_slot_boots_when_the_first_is_destroyed(new_board, test_image, tmp_path):
+    """A boot partition that cannot be read is passed over."""
+    broken = tmp_path / "broken.img"
+    import shutil
+
+    shutil.copyfile(test_image, broken)
+    with broken.open("r+b") as disk:
+        disk.seek(8 << 20)  # boot-a, as in partitions.toml
+        disk.write(bytes(4 << 20))
+    board = new_board(broken)
+    board.on()
+    board.wait_for(r"edgeai: boot-b")
+    board.wait_for(r"edgeai-init: ready in \d+ ms")
+
+
+def test_init_is_pid_1_and_ready(appliance, figures):
+    own = int(appliance.wait_for(r"edgeai-init: ready in (\d+) ms \(data ready\)").group(1))
+    figures["init_own_work_ms"] = own
+    assert appliance.agent.read("/proc/1/cmdline").split(b"\0")[0].endswith(b"init")
+    assert appliance.agent.read("/proc/1/comm").strip() in (b"init", b"edgeai")
+
+
+def test_boot_to_first_decision_is_reported(appliance, figures):
+    metrics = appliance.agent.metrics()
+    figures["first_decision_ms_after_start_of_run"] = metrics["first_decision_ms"]
+    figures["uptime_at_first_decision_s"] = metrics["uptime_at_first_decision_s"]
+    assert metrics["first_decision_ms"] > 0
+
+
+def test_preempt_rt(appliance):
+    assert "PREEMPT_RT" in appliance.agent.ask("hello")["kernel"]
+
+
+def test_vision_thread_is_fifo_and_memory_locked(appliance):
+    threads = appliance.agent.ask("threads", process="edgeai run")["threads"]
+    by_name = {t["name"]: t for t in threads}
+    assert by_name["vision"]["policy"] == "FIFO"
+    assert by_name["signal"]["policy"] == "FIFO"
+    assert by_name["signal"]["priority"] > by_name["vision"]["priority"] > 0
+    # mlockall locks what is mapped and accessible: at least what is resident of the program itself.
+    assert by_name["vision"]["vm_lck_kb"] > 1024
+
+
+def test_orderly_power_off(new_board, test_image, photograph, figures):
+    """The power button: outputs safe, data unmounted, off; measured on the guest's clock."""
+    board = new_board(test_image)
+    board.start(photograph("china"))
+    board.wait_for(r"first decision")
+    pressed = float(board.agent.read("/proc/uptime").split()[0])
+    board.press_power()
+    board.wait_for(r"edgeai-init: power-off")
+    board.wait_off()
+    stamps = re.findall(r"^\[\s*(\d+\.\d+)\].*(?:reboot: Power down|edgeai-init: .*)$", board.console, re.MULTILINE)
+    assert stamps, board.tail()
+    taken = float(stamps[-1]) - pressed
+    figures["power_off_s"] = round(taken, 2)
+    assert "Power down" in board.console, board.tail()
+    assert taken < 2.0, f"{taken:.2f} s\n{board.tail()}"
+
+
+def test_power_cut_does_not_matter(new_board, test_image):
+    """The plug is pulled in the first seconds, three times; the next boot is healthy."""
+    board = new_board(test_image, disk_mib=512)
+    for moment in (r"edgeai: boot-a", r"edgeai-init: data", r"edgeai-init: ready"):
+        board.on()
+        board.wait_for(moment)
+        board.off()
+    board.on()
+    board.wait_for(r"edgeai-init: ready in \d+ ms \(data ready\)")
+
+
+def test_product_image_has_no_test_parts(build, machine):
+    """Neither agent nor simulators are in the product."""
+    manifest = json.loads((build / "manifest.json").read_text())
+    assert not [f["path"] for f in manifest["root"]["files"] if "test" in f["path"]]
+    config = (build / "kernel.config").read_text()
+    for symbol in ("CONFIG_VIDEO_VIVID", "CONFIG_GPIO_SIM", "CONFIG_MODULES"):
+        assert f"{symbol}=" not in config
+    assert "CONFIG_PREEMPT_RT=y" in config
+
+
+def test_product_image_boots_and_stays_safe_without_a_camera(new_board, product_image):
+    """QEMU's board has no camera: the product says so and goes on."""
+    board = new_board(product_image)
+    board.on()
+    board.wait_for(r"edgeai-init: ready in \d+ ms")
+    board.wait_for(r"safe: .*camera")
+    after = board.mark()
+    board.press_power()
+    board.wait_for(r"edgeai-init: power-off", after=after)
+    board.wait_off()

@@ -1,0 +1,170 @@
+"""What goes wrong in the field: the device stays up, safe, says why, and recovers by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+SAFE = {"lamp": 0, "stop": 1}  # as in image/appliance.toml
+OWNER = "/data/edgeai/appliance.toml"
+
+
+def assert_safe(board) -> None:
+    for line, level in SAFE.items():
+        board.agent.wait_level(line, level)
+
+
+def test_no_camera_then_one_appears(new_board, test_image, photograph):
+    board = new_board(test_image)
+    board.on()
+    board.agent.connect()
+    board.agent.ask("camera-unbind")
+    board.wait_for(r"safe: .*camera")
+    assert_safe(board)
+    mark = board.mark()
+    board.agent.ask("camera-bind")
+    board.agent.show(photograph("astronaut"))
+    board.wait_for(r"first decision|rule person-in-view: active", after=mark)
+    board.agent.wait_level("lamp", 1)
+
+
+def test_camera_vanishes_and_returns_while_running(new_board, test_image, photograph):
+    board = new_board(test_image)
+    board.start(photograph("astronaut"))
+    board.agent.wait_level("lamp", 1)
+    for _ in range(2):
+        mark = board.mark()
+        board.agent.ask("camera-unbind")
+        board.wait_for(r"camera lost: ", after=mark)
+        board.wait_for(r"safe: .*camera", after=mark)
+        assert_safe(board)
+        board.agent.ask("camera-bind")
+        board.agent.show(photograph("astronaut"))
+        board.agent.wait_level("lamp", 1)
+
+
+def test_model_missing_or_truncated_then_repaired(new_board, test_image, photograph):
+    """The owner's model directory goes before the image's; a bad one is refused, a repaired one is taken."""
+    board = new_board(test_image, disk_mib=512)
+    board.start(photograph("astronaut"))
+    board.wait_for(r"first decision")
+    image = board.agent.read("/etc/edgeai/appliance.toml").decode()
+    assert 'file = "ssd-mobilenet-v2-oidv4-int8"' in image
+    folder = "/usr/share/edgeai/models/ssd-mobilenet-v2-oidv4-int8"
+    model = board.agent.read(f"{folder}/model.tflite")
+    files = {name: board.agent.read(f"{folder}/{name}") for name in ("labels.txt", "model.toml")}
+
+    mark = board.mark()
+    owner = image.replace('file = "ssd-mobilenet-v2-oidv4-int8"', 'file = "/data/edgeai/models/mine"')
+    board.agent.write(OWNER, owner.encode())
+    board.agent.ask("kill", process="edgeai run", signal=15)
+    board.wait_for(r"safe: .*model", after=mark)
+    assert_safe(board)
+
+    mark = board.mark()
+    for name, content in files.items():
+        board.agent.write(f"/data/edgeai/models/mine/{name}", content)
+    board.agent.write("/data/edgeai/models/mine/model.tflite", model[: len(model) // 2])
+    board.wait_for(r"safe: .*model\.tflite", after=mark)
+    assert_safe(board)
+
+    board.agent.write("/data/edgeai/models/mine/model.tflite", model)
+    board.agent.wait_level("lamp", 1)
+
+    mark = board.mark()
+    board.agent.write("/data/edgeai/models/mine/labels.txt", files["labels.txt"] + b"One too many\n")
+    board.agent.ask("kill", process="edgeai run", signal=15)
+    board.wait_for(r"safe: .*labels\.txt", after=mark)
+    assert_safe(board)
+
+
+WRONG = {
+    "unknown key": ('fps = 30', 'fsp = 30', "fsp"),
+    "type": ("fps = 30", 'fps = "thirty"', "fps|thirty|integer"),
+    "range": ("score = 0.5", "score = 1.5", "score"),
+    "pin": ('line = "lamp"', 'line = "gpiochip0:"', "line|gpiochip0"),
+    "overlapping outputs": ('line = "lamp"', 'line = "stop"', "stop"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_owner_s_wrong_configuration_is_refused_with_its_place(appliance, what):
+    """file:line:column in the console, and the image's own description is used."""
+    old, new, names = WRONG[what]
+    image = appliance.agent.read("/etc/edgeai/appliance.toml").decode()
+    assert old in image
+    appliance.agent.write(OWNER, image.replace(old, new, 1).encode())
+    mark = appliance.mark()
+    try:
+        appliance.agent.ask("kill", process="edgeai run", signal=15)
+        line = appliance.wait_for(rf"configuration refused: {OWNER}:\d+:\d+: .*({names}).*; using /etc/edgeai/appliance.toml", after=mark)
+        number = int(line.group(0).split(f"{OWNER}:")[1].split(":")[0])
+        written = image.replace(old, new, 1).splitlines()
+        assert new.split("\n")[0] in written[number - 1] or what == "overlapping outputs"
+        appliance.wait_for(r"first decision", after=mark)
+    finally:
+        appliance.agent.ask("remove", path=OWNER)
+        mark = appliance.mark()
+        appliance.agent.ask("kill", process="edgeai run", signal=15)
+        appliance.wait_for(r"first decision", after=mark)
+
+
+def test_a_crash_of_the_runtime_ends_safe_and_is_restarted(appliance, photograph):
+    appliance.agent.show(photograph("astronaut"))
+    appliance.agent.wait_level("lamp", 1)
+    mark = appliance.mark()
+    appliance.agent.ask("kill", process="edgeai run", signal=9)
+    appliance.wait_for(r"edgeai-init: edgeai run exited", after=mark)
+    appliance.wait_for(r"first decision", after=mark)
+    appliance.agent.wait_level("lamp", 1)
+
+
+def test_a_hung_runtime_is_killed_and_restarted(appliance):
+    """SIGSTOP: no heartbeat, no progress."""
+    mark = appliance.mark()
+    appliance.agent.ask("kill", process="edgeai run", signal=19)
+    appliance.wait_for(r"edgeai-init: edgeai run exited", after=mark)
+    appliance.wait_for(r"first decision", after=mark)
+
+
+def test_full_data_partition(new_board, test_image, photograph):
+    board = new_board(test_image)
+    board.start(photograph("astronaut"))
+    board.wait_for(r"first decision")
+    board.agent.ask("fill", path="/data/edgeai/filler")
+    board.agent.show(photograph("china"))
+    board.agent.wait_level("lamp", 0)
+    board.agent.show(photograph("astronaut"))
+    board.agent.wait_level("lamp", 1)
+    mark = board.mark()
+    board.agent.ask("kill", process="edgeai run", signal=15)
+    board.wait_for(r"first decision", after=mark)
+
+
+def test_damaged_data_partition_is_never_formatted(new_board, test_image, tmp_path):
+    """Garbage over the superblocks: not mountable; the appliance runs on the image's own configuration."""
+    import subprocess
+
+    board = new_board(test_image, disk_mib=512)
+    board.on()
+    board.wait_for(r"edgeai-init: ready in \d+ ms \(data ready\)")
+    board.off()
+    raw = tmp_path / "disk.raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", str(board.disk), str(raw)], check=True)
+    start = (8 + 64 + 192) << 20  # data, as in partitions.toml
+    with raw.open("r+b") as disk:
+        disk.seek(0, 2)
+        end = disk.tell()
+        for offset in range(start, end, 1 << 20):
+            disk.seek(offset)
+            disk.write(b"not a file system ".ljust(64, b"!") * 1024)
+    before = raw.read_bytes()[start : start + (16 << 20)]
+    second = new_board(raw)
+    second.on()
+    second.wait_for(r"edgeai-init: ready in \d+ ms \(data unavailable: .+\)")
+    second.wait_for(r"configuration: /etc/edgeai/appliance.toml")
+    second.off()
+    after = tmp_path / "after.raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", str(second.disk), str(after)], check=True)
+    with after.open("rb") as disk:
+        disk.seek(start)
+        assert disk.read(16 << 20) == before
