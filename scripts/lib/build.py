@@ -58,7 +58,8 @@ class Build:
 
     def _once(self, name: str, inputs: list[Path], fetch: Callable[[Path], None]) -> None:
         """A download into the cache that is repeated only when what it depends on changes."""
-        Steps(self.cache / "fetched").run(name, [self.sdk.identity, *inputs], lambda _: fetch(self.cache / name))
+        python = next(p.version for p in self.sdk.packages if p.name == "python3")  # decides which wheels fit
+        Steps(self.cache / "fetched").run(name, [python, *inputs], lambda _: fetch(self.cache / name))
 
     def _network(self, argv: list[str], folder: Path, log: str, env: dict[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,9 @@ class Build:
         whole = self.steps.run(
             "image",
             [self.sdk.identity, kernel / "Image", root / "root.json", image.TABLE, self.machine.path, Path(image.__file__), name, *extra],
-            lambda folder: image.write(self.sdk, self.machine, kernel, root / "root.img", description["verity"], extra, name, folder),
+            lambda folder: image.write(
+                self.sdk, self.machine, kernel, root / "root.img", description["verity"], extra, name, folder, self.logs / "image.log"
+            ),
         )  # fmt: skip
         manifest = {
             "machine": self.machine.name,
@@ -153,9 +156,7 @@ class Build:
         log = self.logs / "kernel.log"
 
         def make(fragments: list[str], objects: Path) -> Path:
-            return self.steps.run(
-                "kernel", kernel.inputs(fragments), lambda folder: kernel.build(fragments, objects, folder, log)
-            )
+            return self.steps.run("kernel", kernel.inputs(fragments), lambda folder: kernel.build(fragments, objects, folder, log))
 
         objects = self.store / "work" / f"objects-{self.machine.name}"
         if not self.test:
@@ -273,18 +274,20 @@ class Build:
     def _publish(self, whole: Path, name: str, kernel: Path, root: Path, manifest: dict) -> None:
         """Puts the results under their lasting names; an image is complete or absent."""
         self.output.mkdir(parents=True, exist_ok=True)
-        wanted = [(whole / name, name), (whole / f"{name}.bmap", f"{name}.bmap"), (self.sdk.root / self.machine.loader["file"], "u-boot.bin")]
+        loader = self.sdk.root / self.machine.loader["file"]
+        wanted = [(whole / name, name), (whole / f"{name}.bmap", f"{name}.bmap"), (loader, "u-boot.bin")]
         for source, target in wanted:
             stamp = source.stat()
             place = self.output / target
             if place.exists() and (place.stat().st_size, place.stat().st_mtime_ns) == (stamp.st_size, stamp.st_mtime_ns):
                 continue
             partial = self.output / f".{target}.part"
-            subprocess.run(["cp", "--sparse=always" if target.endswith(".img") else "--sparse=auto", "--preserve=timestamps", str(source), str(partial)], check=True)
+            # --sparse=auto keeps holes, and keeps the data partition's written zeros written.
+            subprocess.run(["cp", "--sparse=auto", "--preserve=timestamps", str(source), str(partial)], check=True)
             partial.rename(place)
-        for suffix, text in (("manifest.json", json.dumps(manifest, indent=1) + "\n"), ("kernel.config", (kernel / "config").read_text())):
-            stem = suffix if not self.test else f"test-{suffix}"
-            (self.output / stem).write_text(text)
+        prefix = "test-" if self.test else ""
+        (self.output / f"{prefix}manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        (self.output / f"{prefix}kernel.config").write_text((kernel / "config").read_text())
 
 
 class Background:
@@ -299,7 +302,7 @@ class Background:
     def _run(self, job: Callable[[], Path]) -> None:
         try:
             self._value = job()
-        except BaseException as error:  # noqa: BLE001 - it is raised again in result()
+        except BaseException as error:  # raised again in result()
             self._error = error
 
     def result(self) -> Path:

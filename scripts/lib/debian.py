@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import errno
 import hashlib
+import http.client
 import json
 import lzma
 import os
@@ -47,15 +49,21 @@ def lock(name: str) -> list[Package]:
         sets = json.loads(LOCK.read_text())["sets"]
     except FileNotFoundError as error:
         raise BuildError(f"{LOCK} is missing: run scripts/lock-debian") from error
+    except (ValueError, KeyError) as error:
+        raise BuildError(f"{LOCK} is not a lock file ({error}): restore it, or run scripts/lock-debian") from error
+    if name not in sets:
+        raise BuildError(f"{LOCK} has no set {name}: add it to {REQUEST.name} and run scripts/lock-debian")
     return [Package(**entry) for entry in sets[name]]
 
 
-def mirror() -> str:
+def mirror(apt: Path = Path("/etc/apt")) -> str:
     """The Debian mirror: $EDGEAI_DEBIAN_MIRROR, else the one apt is configured for."""
     if chosen := os.environ.get("EDGEAI_DEBIAN_MIRROR"):
+        if not re.match(r"https?://[^/]", chosen):
+            raise BuildError(f"EDGEAI_DEBIAN_MIRROR: expected an http:// or https:// address, found: {chosen}")
         return chosen.rstrip("/")
     found: list[str] = []
-    for path in sorted(Path("/etc/apt").glob("sources.list.d/*.sources")):
+    for path in sorted(apt.glob("sources.list.d/*.sources")):
         for stanza in re.split(r"\n\s*\n", path.read_text()):
             lines = [x for x in stanza.splitlines() if x and not x.startswith("#")]
             fields = dict(x.split(":", 1) for x in lines if re.match(r"^[A-Za-z-]+:", x))
@@ -63,7 +71,7 @@ def mirror() -> str:
                 continue
             if "main" in fields.get("Components", "").split():
                 found += fields.get("URIs", "").split()
-    one_line = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt").glob("sources.list.d/*.list"))]
+    one_line = [apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))]
     for path in filter(Path.exists, one_line):
         for line in path.read_text().splitlines():
             if match := re.match(r"deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+\S+\s+.*\bmain\b", line):
@@ -72,10 +80,7 @@ def mirror() -> str:
         # The archive proper, not its security or third-party siblings.
         if uri.startswith("http") and uri.rstrip("/").endswith("/debian"):
             return uri.rstrip("/")
-    raise BuildError(
-        "no Debian mirror found in /etc/apt: set EDGEAI_DEBIAN_MIRROR to the address that "
-        "has the folders dists/ and pool/"
-    )
+    raise BuildError(f"no Debian mirror found in {apt}: set EDGEAI_DEBIAN_MIRROR to the address that has the folders dists/ and pool/")
 
 
 def sha256(path: Path) -> str:
@@ -86,7 +91,7 @@ def sha256(path: Path) -> str:
 def download(url: str, target: Path, size: int, digest: str) -> None:
     """Downloads to `target`, resuming a partial file; refuses any other content.
 
-    Raises urllib.error.HTTPError as it comes, BuildError for everything else.
+    Raises urllib.error.HTTPError and a full disk's OSError as they come, BuildError for everything else.
     """
     partial = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,12 +104,20 @@ def download(url: str, target: Path, size: int, digest: str) -> None:
         try:
             with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
                 mode = "ab" if have and answer.status == 206 else "wb"
+                left = int(answer.headers.get("Content-Length", 0))
                 with partial.open(mode) as stream:
                     while block := answer.read(1 << 20):
                         stream.write(block)
-        except urllib.error.HTTPError:
+                        left -= len(block)
+                if left > 0:
+                    raise ConnectionError(f"the connection ended {left} bytes early")
+        except urllib.error.HTTPError as error:
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                partial.unlink()  # not the beginning of this file: never ask for its rest again
             raise
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise
             raise BuildError(
                 f"cannot download {target.name}: {getattr(error, 'reason', error)}\n"
                 "  The fetch step needs the network; what has arrived is kept, run the command again."
@@ -131,7 +144,8 @@ class Fetcher:
             total = sum(p.size for p in missing)
             say(f"fetching {len(missing)} Debian packages, {total / 1e6:.0f} MB")
         gone: list[Package] = []
-        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        pool = concurrent.futures.ThreadPoolExecutor(16)
+        try:
             jobs = {pool.submit(self._one, p): p for p in missing}
             for done, job in enumerate(concurrent.futures.as_completed(jobs), 1):
                 try:
@@ -140,12 +154,10 @@ class Fetcher:
                     if error.code not in (404, 410):
                         raise BuildError(f"{jobs[job].base}: the mirror answered {error}") from error
                     gone.append(jobs[job])
-                except BuildError:
-                    for other in jobs:
-                        other.cancel()
-                    raise
                 if done % 50 == 0:
                     say(f"fetched {done} of {len(missing)}")
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error: start no other, wait for none
         if not gone:
             return packages
         successors = {p: self._successor(p) for p in gone}
@@ -176,7 +188,7 @@ class Fetcher:
             try:
                 with urllib.request.urlopen(url, timeout=60) as answer:
                     text = lzma.decompress(answer.read()).decode()
-            except OSError as error:
+            except (OSError, http.client.HTTPException, lzma.LZMAError) as error:
                 raise BuildError(f"cannot read the package index of {suite}: {error}") from error
             self.indexes[suite, arch] = parse_index(text, suite)
         return self.indexes[suite, arch]
@@ -204,9 +216,7 @@ def unpack(cache: Path, packages: list[Package], root: Path) -> None:
 
     def one(package: Package) -> None:
         # tar, not `dpkg-deb -x`: the latter replaces the links above where an old package has /bin.
-        with subprocess.Popen(
-            ["dpkg-deb", "--fsys-tarfile", str(cache / "debian" / package.base)], stdout=subprocess.PIPE
-        ) as source:
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(cache / "debian" / package.base)], stdout=subprocess.PIPE) as source:
             tar = ["tar", "-x", "-C", str(root), "--keep-directory-symlink", "--no-same-owner"]
             result = subprocess.run(tar, stdin=source.stdout, check=False, capture_output=True, text=True)
         if result.returncode or source.returncode:

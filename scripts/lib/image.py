@@ -82,20 +82,20 @@ def command_line(machine: Machine, slot: str, verity: dict, extra: list[str]) ->
     return " ".join(words)
 
 
-def board_device_tree(sdk: Sdk, machine: Machine, folder: Path) -> Path:
+def board_device_tree(sdk: Sdk, machine: Machine, folder: Path, log: Path) -> Path:
     """The device tree of the board."""
     arguments = machine.qemu_arguments()
     arguments[1] += f",dumpdtb={folder}/board.dtb"
-    sdk.run([machine.qemu["binary"], *arguments, "-display", "none"], binds=[folder], cwd=folder, log=folder / "dtb.log")
+    sdk.run([machine.qemu["binary"], *arguments, "-display", "none"], binds=[folder], cwd=folder, log=log)
     return folder / "board.dtb"
 
 
-def boot_slot(sdk: Sdk, machine: Machine, slot: str, kernel: Path, verity: dict, extra: list[str], result: Path) -> None:
+def boot_slot(sdk: Sdk, machine: Machine, slot: str, kernel: Path, verity: dict, extra: list[str], result: Path, log: Path) -> None:
     """Writes `result/boot-<slot>.vfat`."""
     work = result / f"boot-{slot}"
     work.mkdir()
     shutil.copyfile(kernel / "Image", work / "Image")
-    shutil.copyfile(board_device_tree(sdk, machine, work), work / "slot.dtb")
+    shutil.copyfile(board_device_tree(sdk, machine, work, log), work / "slot.dtb")
     (work / "slot.its").write_text(FIT.format(machine=machine.name, slot=slot, arch=machine.kernel_arch, load=machine.load_address))
     (work / "boot.cmd").write_text(BOOT_SCRIPT.format(slot=f"boot-{slot}", fit=machine.fit_address))
     size = partition(f"boot-{slot}")["size_mib"]
@@ -111,9 +111,8 @@ MTOOLS_SKIP_CHECK=1 mcopy -m -i ../boot-{slot}.vfat boot.scr edgeai.itb ::/
 """
     # 1980-01-01, where FAT's clock starts; mcopy -m takes the files' times.
     env = {"SOURCE_DATE_EPOCH": "315532800", "COMMAND_LINE": command_line(machine, slot, verity, extra)}
-    sdk.run(["sh", "-c", script], binds=[result], cwd=work, env=env, log=result / f"boot-{slot}.log")
+    sdk.run(["sh", "-c", script], binds=[result], cwd=work, env=env, log=log)
     shutil.rmtree(work)
-    (result / f"boot-{slot}.log").unlink()
 
 
 def genimage_configuration(name: str) -> str:
@@ -122,7 +121,7 @@ def genimage_configuration(name: str) -> str:
     lines = [f'image {name} {{ hdimage {{ partition-table-type = "gpt" disk-uuid = "{layout["disk_uuid"]}" align = "1M" }}']
     offset = layout["loader_mib"]
     for entry in layout["partition"]:
-        flags = "".join(f"{flag} = true " for flag in ("bootable", "growfs") if entry.get(flag))
+        flags = "bootable = true " if entry.get("bootable") else ""
         content = {"boot": f'image = "{entry["name"]}.vfat"', "root": 'image = "root.img"', "data": 'image = "data.img"'}
         lines.append(
             f'partition {entry["name"]} {{ {content[entry["name"].split("-")[0]]} offset = "{offset}M" size = "{entry["size_mib"]}M" '
@@ -139,14 +138,14 @@ def check_fits(file: Path, partition_name: str) -> None:
         raise BuildError(f"{file.name} has {size} bytes, {partition_name} holds {limit}: the image outgrew its slot ({TABLE})")
 
 
-def write(sdk: Sdk, machine: Machine, kernel: Path, root: Path, verity: dict, extra: list[str], name: str, result: Path) -> None:
+def write(sdk: Sdk, machine: Machine, kernel: Path, root: Path, verity: dict, extra: list[str], name: str, result: Path, log: Path) -> None:
     """Writes `result/<name>` and `result/<name>.bmap`."""
     check_fits(root, "root-a")
     parts = result / "parts"
     parts.mkdir()
     shutil.copyfile(root, parts / "root.img")
     for slot in ("a", "b"):
-        boot_slot(sdk, machine, slot, kernel, verity, extra, parts)
+        boot_slot(sdk, machine, slot, kernel, verity, extra, parts, log)
     data = partition("data")["size_mib"] * MIB
     with (parts / "data.img").open("wb") as stream:
         stream.truncate(data)
@@ -155,9 +154,12 @@ def write(sdk: Sdk, machine: Machine, kernel: Path, root: Path, verity: dict, ex
     sdk.run(
         ["genimage", "--rootpath", str(parts / "empty"), "--tmppath", str(parts / "tmp"), "--inputpath", str(parts),
          "--outputpath", str(result), "--config", str(parts / "genimage.cfg")],
-        binds=[result], cwd=parts, log=parts / "genimage.log",
+        binds=[result], cwd=parts, log=log,
     )  # fmt: skip
     image = result / name
+    for number, entry in enumerate(table()["partition"], 1):
+        if entry.get("growfs"):  # genimage has no word for attribute bit 59
+            sdk.run(["sgdisk", "-A", f"{number}:set:59", str(image)], binds=[result], cwd=parts, log=log)
     start = (table()["loader_mib"] + sum(p["size_mib"] for p in table()["partition"] if p["name"] != "data")) * MIB
     with image.open("r+b") as stream:
         # Real zeros, not a hole: a block map skips holes, and what an SD card held
@@ -165,5 +167,5 @@ def write(sdk: Sdk, machine: Machine, kernel: Path, root: Path, verity: dict, ex
         stream.seek(start)
         for _ in range(data // MIB):
             stream.write(bytes(MIB))
-    sdk.run(["bmaptool", "create", "-o", f"{image}.bmap", str(image)], binds=[result], cwd=result, log=parts / "bmap.log")
+    sdk.run(["bmaptool", "create", "-o", f"{image}.bmap", str(image)], binds=[result], cwd=result, log=log)
     shutil.rmtree(parts)

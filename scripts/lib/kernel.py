@@ -27,8 +27,10 @@ def symbols(text: str, name: str = ".config", strict: bool = False) -> dict[str,
     for number, line in enumerate(text.splitlines(), 1):
         if match := SYMBOL.match(line):
             symbol, value = (match[1], match[2]) if match[1] else (match[3], "n")
+            if strict and result.get(symbol, value) != value:
+                raise BuildError(f"{name}:{number}: {symbol}={value} contradicts {result[symbol]} above")
             result[symbol] = value
-        elif strict and line.strip() and not line.startswith("#"):
+        elif strict and line.strip() and (not line.startswith("#") or "is not set" in line):
             raise BuildError(f"{name}:{number}: expected CONFIG_X=… or '# CONFIG_X is not set', found: {line}")
     return result
 
@@ -80,9 +82,7 @@ class KernelBuild:
         partial = self.source.with_suffix(".part")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        if subprocess.run(
-            ["tar", "-xJf", str(self.tarball), "-C", str(partial), "--strip-components=1"], check=False
-        ).returncode:
+        if subprocess.run(["tar", "-xJf", str(self.tarball), "-C", str(partial), "--strip-components=1"], check=False).returncode:
             raise BuildError(f"cannot unpack {self.tarball}")
         partial.rename(self.source)
 

@@ -43,16 +43,24 @@ def names() -> list[str]:
     return sorted(p.stem for p in MACHINES.glob("*.toml"))
 
 
+def check_keys(path: Path, prefix: str, table: dict, known: set[str]) -> None:
+    """Every known key must be there, and no other."""
+    unknown = [f"unknown key {prefix}{key}" for key in sorted(table.keys() - known)]
+    missing = [f"missing key {prefix}{key}" for key in sorted(known - table.keys())]
+    if wrong := unknown + missing:
+        raise BuildError(f"{path}: {', '.join(wrong)}")
+
+
 def load(name: str) -> Machine:
     """Reads a machine file; an unknown name or key is a BuildError."""
     path = MACHINES / f"{name}.toml"
-    if not path.exists():
+    if name not in names():
         raise BuildError(f"no machine {name!r}; there are: {', '.join(names())}")
     try:
         values = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise BuildError(f"{path}: {error}") from error
-    known = {field.name for field in fields(Machine)} - {"name"}
-    if wrong := sorted(known ^ values.keys()):
-        raise BuildError(f"{path}: unknown or missing: {', '.join(wrong)}")
+    check_keys(path, "", values, {field.name for field in fields(Machine)} - {"name"})
+    check_keys(path, "loader.", values["loader"], {"package", "file"})
+    check_keys(path, "qemu.", values["qemu"], {"binary", "machine", "cpu", "smp", "memory_mib", "devices"})
     return Machine(name=name, **values)

@@ -111,9 +111,7 @@ def add_signature(model: schema.ModelT, inputs: list[str], outputs: list[str]) -
             raise BuildError(f"{len(names)} names {names} for {len(tensors)} tensors of the model")
         return [schema.TensorMapT(name, int(index)) for name, index in zip(names, tensors, strict=True)]
 
-    model.signatureDefs = [
-        schema.SignatureDefT(named(inputs, graph.inputs), named(outputs, graph.outputs), "serving_default", 0)
-    ]
+    model.signatureDefs = [schema.SignatureDefT(named(inputs, graph.inputs), named(outputs, graph.outputs), "serving_default", 0)]
 
 
 def pictures(photograph: Image.Image, windows: list[list[float]], size: tuple[int, int]) -> Iterator[np.ndarray]:
@@ -138,9 +136,7 @@ def value_ranges(blob: bytes, samples: Iterable[np.ndarray], span: Range) -> dic
     )
     runner.allocate_tensors()
     activations = {
-        index: _name(tensor)
-        for index, tensor in enumerate(model.subgraphs[0].tensors)
-        if model.buffers[tensor.buffer].data is None
+        index: _name(tensor) for index, tensor in enumerate(model.subgraphs[0].tensors) if model.buffers[tensor.buffer].data is None
     }
     low, high = (np.float32(end) for end in span)
     ranges: dict[str, Range] = {}

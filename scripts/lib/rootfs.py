@@ -65,9 +65,7 @@ def needed(sdk: Sdk, machine: Machine, file: Path) -> list[str]:
     with file.open("rb") as stream:
         if stream.read(4) != b"\x7fELF":
             return []
-    command = sdk.command(
-        [f"{machine.gnu_triple}-readelf", "-dlW", str(file)], binds=[file.parent], env={}, cwd=Path("/"), network=False
-    )
+    command = sdk.command([f"{machine.gnu_triple}-readelf", "-dlW", str(file)], binds=[file.parent], env={}, cwd=Path("/"), network=False)
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return re.findall(r"\(NEEDED\).*\[(.+)\]", text) + re.findall(r"interpreter: /lib/(.+)\]", text)
 
@@ -118,7 +116,7 @@ def pack(sdk: Sdk, root: Path, result: Path) -> dict:
     seed = hashlib.sha256(json.dumps([str(p.relative_to(root)) for p in sorted(root.rglob("*"))]).encode()).digest()
     image = result / "root.img"
     sdk.run(
-        ["mkfs.erofs", "-zzstd,level=15", "-C65536", "-Efragments,dedupe", "-T0", "--all-root",
+        ["mkfs.erofs", "-zzstd,level=9", "-C65536", "-Efragments,dedupe", "-T0", "--all-root",
          "-U", str(uuid.UUID(bytes=seed[:16])), str(image), str(root)],
         binds=[root, result], cwd=result, log=result / "mkfs.log",
     )  # fmt: skip

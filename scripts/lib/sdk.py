@@ -20,7 +20,9 @@ ENTER = r"""
 set -eu
 root=$1; shift
 mount --rbind "$root" "$root"
-for dir in proc sys dev; do mount --rbind "/$dir" "$root/$dir"; done
+for dir in sys dev; do mount --rbind "/$dir" "$root/$dir"; done
+# A container may forbid a /proc of our own; the outer one does then.
+mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 while [ "$1" != -- ]; do
   mkdir -p "$root$1"
@@ -56,10 +58,21 @@ class Sdk:
         self.identity = identity
         self.packages = packages
 
-    def command(self, argv: list[str], *, binds: list[Path], env: dict[str, str], cwd: Path, network: bool) -> list[str]:
-        """The full command line that runs `argv` inside the root."""
+    def command(
+        self, argv: list[str], *, binds: list[Path], env: dict[str, str], cwd: Path, network: bool, contained: bool = False
+    ) -> list[str]:
+        """The full command line that runs `argv` inside the root.
+
+        `contained`: when the calling thread ends, however it ends, so do all processes inside.
+        """
         isolate = ["--net"] if not network else []
         inner = f"cd {shlex.quote(str(cwd))} && exec {shlex.join(argv)}"
+        outer = ["unshare"]
+        if contained:
+            # unshare is killed with its parent, then its child, which is PID 1 inside, and so everything inside.
+            # The shell stays as PID 1: it reaps orphans, and its child gets signals as any process does.
+            outer = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--kill-child"]
+            inner = f"cd {shlex.quote(str(cwd))} && {shlex.join(argv)}; exit $?"
         variables = {
             "PATH": "/usr/sbin:/usr/bin",
             "HOME": "/tmp",
@@ -69,7 +82,7 @@ class Sdk:
             **env,
         }
         return [
-            "unshare", "--user", "--map-root-user", "--mount", *isolate, "--",
+            *outer, "--user", "--map-root-user", "--mount", *isolate, "--",
             "/bin/sh", "-c", ENTER, "enter", str(self.root), *map(str, binds), "--",
             *(f"{k}={v}" for k, v in variables.items()), "/bin/sh", "-c", inner,
         ]  # fmt: skip
@@ -85,7 +98,7 @@ class Sdk:
         log: Path | None = None,
     ) -> None:
         """Runs `argv` inside; its output goes to `log`, whose tail is shown on failure."""
-        command = self.command(argv, binds=binds, env=env or {}, cwd=cwd, network=network)
+        command = self.command(argv, binds=binds, env=env or {}, cwd=cwd, network=network, contained=True)
         if log is None:
             if subprocess.run(command, check=False).returncode:
                 raise BuildError(f"failed: {shlex.join(argv)}")
@@ -100,12 +113,11 @@ class Sdk:
 
 def check_host() -> None:
     """What the host itself must have; everything else is in the SDK."""
-    for tool, package in {"unshare": "util-linux", "dpkg-deb": "dpkg", "tar": "tar"}.items():
+    for tool, package in {"unshare": "util-linux", "setpriv": "util-linux", "dpkg-deb": "dpkg", "tar": "tar"}.items():
         if not shutil.which(tool):
             raise BuildError(f"{tool} is missing on this machine: install Debian's package {package}")
-    probe = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "--net", "true"], capture_output=True, text=True, check=False
-    )
+    command = ["unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--kill-child", "true"]
+    probe = subprocess.run(command, capture_output=True, text=True, check=False)
     if probe.returncode:
         raise BuildError(
             "user namespaces are not available, and the SDK root is entered through one: "
@@ -122,6 +134,8 @@ def prepare(cache: Path, packages: list[debian.Package]) -> Sdk:
     if not root.exists():
         say(f"unpacking the SDK root, {len(packages)} packages")
         root.parent.mkdir(parents=True, exist_ok=True)
+        for killed in root.parent.glob(f"{identity}.*"):  # of a run that could not tidy up
+            shutil.rmtree(killed, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(prefix=f"{identity}.", dir=root.parent))
         try:
             debian.unpack(cache, packages, partial)

@@ -59,6 +59,8 @@ class Steps:
         say(f"{name}: building")
         start = time.monotonic()
         result.parent.mkdir(parents=True, exist_ok=True)
+        for killed in result.parent.glob(f".{key}.*"):  # of a run that could not tidy up
+            shutil.rmtree(killed, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=result.parent))
         try:
             make(partial)

@@ -46,9 +46,15 @@ fn main() {
     if let Err(error) = &agent.lines {
         eprintln!("edgeai-test-agent: gpio: {error}");
     }
+    let mut told = String::new();
     loop {
         if let Err(error) = serve(&mut agent) {
-            eprintln!("edgeai-test-agent: {PORT}: {error}");
+            let text = format!("edgeai-test-agent: {PORT}: {error}");
+            // Said once, not ten times a second.
+            if text != told {
+                eprintln!("{text}");
+                told = text;
+            }
         }
         // The port is not there yet, or the other side has hung up.
         std::thread::sleep(Duration::from_millis(100));

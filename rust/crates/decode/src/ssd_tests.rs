@@ -142,10 +142,14 @@ fn everything_passing_is_bounded_and_sorted() {
     let mut frame = Frame::new(Element::I8);
     frame.logits.fill(2.0);
     frame.logits[1000 * CLASSES + 2] = 3.0;
-    let detections = frame.decode();
+    let mut decoder = SsdDecoder::new(&description(), &frame.specs()).unwrap();
+    let boxes = frame.bytes(&frame.boxes, BOX_SCALE);
+    let logits = frame.bytes(&frame.logits, LOGIT_SCALE);
+    let detections = decoder.decode(&[&boxes, &logits]).unwrap();
     assert_eq!(detections.len(), 50);
     assert_eq!(detections[0].class, 2);
     assert!(detections.is_sorted_by(|a, b| a.score >= b.score));
+    assert_eq!(decoder.candidates.len(), MAX_CANDIDATES);
 }
 
 #[test]

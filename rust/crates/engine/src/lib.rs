@@ -70,7 +70,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 1, runtime: Runtime::Auto }
+        Self {
+            threads: 1,
+            runtime: Runtime::Auto,
+        }
     }
 }
 
@@ -96,7 +99,9 @@ impl FromStr for Runtime {
             "auto" => Ok(Self::Auto),
             "litert" => Ok(Self::LiteRt),
             "tflite" => Ok(Self::Tflite),
-            other => Err(format!("unknown runtime `{other}`: expected auto, litert or tflite")),
+            other => Err(format!(
+                "unknown runtime `{other}`: expected auto, litert or tflite"
+            )),
         }
     }
 }
@@ -104,7 +109,8 @@ impl FromStr for Runtime {
 /// Most CPU threads [`Options::threads`] may ask for.
 const MAX_THREADS: u32 = 16;
 
-/// Loads the `.tflite` file `model`.
+/// Loads the `.tflite` file `model` and runs it once on zeros, so that every later invocation
+/// takes the same time.
 ///
 /// # Errors
 /// [`EngineError`]: the file is missing, truncated, damaged, has a dynamic shape or more than
@@ -112,25 +118,36 @@ const MAX_THREADS: u32 = 16;
 /// the model.
 pub fn load(model: &Path, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
     if !(1..=MAX_THREADS).contains(&options.threads) {
-        return Err(EngineError::Threads { asked: options.threads, most: MAX_THREADS });
+        return Err(EngineError::Threads {
+            asked: options.threads,
+            most: MAX_THREADS,
+        });
     }
     let runtime = match options.runtime {
         Runtime::Auto => match std::env::var("EDGEAI_RUNTIME") {
-            Ok(name) => name.parse().map_err(|reason| EngineError::Runtime { reason })?,
+            Ok(name) => name
+                .parse()
+                .map_err(|reason| EngineError::Runtime { reason })?,
             Err(_) => Runtime::LiteRt,
         },
         chosen => chosen,
     };
     let file = ModelFile::read(model)?;
-    match runtime {
-        Runtime::Auto | Runtime::LiteRt => Ok(Box::new(litert::LiteRt::load(file, options)?)),
+    let mut engine: Box<dyn Engine> = match runtime {
+        Runtime::Auto | Runtime::LiteRt => Box::new(litert::LiteRt::load(file, options)?),
         #[cfg(feature = "tflite")]
-        Runtime::Tflite => Ok(Box::new(tflite::Tflite::load(file, options)?)),
+        Runtime::Tflite => Box::new(tflite::Tflite::load(file, options)?),
         #[cfg(not(feature = "tflite"))]
-        Runtime::Tflite => Err(EngineError::Runtime {
-            reason: "this build has no TFLite runtime (cargo feature `tflite`)".into(),
-        }),
-    }
+        Runtime::Tflite => {
+            return Err(EngineError::Runtime {
+                reason: "this build has no TFLite runtime (cargo feature `tflite`)".into(),
+            });
+        }
+    };
+    // The runtimes plan memory and pack weights in the first invocation: several times the
+    // duration of the others, which a deadline must not see. Some models fail only here.
+    engine.invoke()?;
+    Ok(engine)
 }
 
 #[cfg(test)]
@@ -148,7 +165,10 @@ mod tests {
     #[test]
     fn thread_count_is_bounded() {
         for threads in [0, MAX_THREADS + 1] {
-            let options = Options { threads, ..Options::default() };
+            let options = Options {
+                threads,
+                ..Options::default()
+            };
             let refused = load(Path::new("/nonexistent"), &options);
             assert!(matches!(refused, Err(EngineError::Threads { .. })));
         }
@@ -159,6 +179,9 @@ mod tests {
         let Err(error) = load(Path::new("/nonexistent/model.tflite"), &Options::default()) else {
             panic!("loaded a missing file");
         };
-        assert!(error.to_string().contains("/nonexistent/model.tflite"), "{error}");
+        assert!(
+            error.to_string().contains("/nonexistent/model.tflite"),
+            "{error}"
+        );
     }
 }

@@ -21,8 +21,14 @@ pub struct ModelFile {
 
 impl ModelFile {
     pub fn read(path: &Path) -> Result<Self, EngineError> {
-        let unreadable = |source| EngineError::Read { path: path.to_owned(), source };
-        let refused = |reason| EngineError::Model { path: path.to_owned(), reason };
+        let unreadable = |source| EngineError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let refused = |reason| EngineError::Model {
+            path: path.to_owned(),
+            reason,
+        };
         let mut file = File::open(path).map_err(unreadable)?;
         let attributes = file.metadata().map_err(unreadable)?;
         if !attributes.is_file() {
@@ -34,7 +40,8 @@ impl ModelFile {
         }
         let length = usize::try_from(attributes.len()).map_err(|_| too_large())?;
         let mut content = TensorMemory::zeroed(length).ok_or_else(too_large)?;
-        file.read_exact(content.as_mut_slice()).map_err(unreadable)?;
+        file.read_exact(content.as_mut_slice())
+            .map_err(unreadable)?;
         let interface =
             schema::verify(content.as_slice()).map_err(|Refusal(reason)| refused(reason))?;
         Ok(Self { content, interface })

@@ -115,16 +115,23 @@ pub fn verify(file: &[u8]) -> Result<Interface, Refusal> {
         return Err(Refusal("the file is empty".into()));
     }
     if file.get(4..8) != Some(IDENTIFIER) {
-        return Err(Refusal("not a .tflite file: it has no TFL3 at byte 4".into()));
+        return Err(Refusal(
+            "not a .tflite file: it has no TFL3 at byte 4".into(),
+        ));
     }
     let model = Table::root(file)?;
     let version = model.u32(field::model::VERSION)?;
     if version != SCHEMA_VERSION {
-        return Err(Refusal(format!("schema version {version}: expected {SCHEMA_VERSION}")));
+        return Err(Refusal(format!(
+            "schema version {version}: expected {SCHEMA_VERSION}"
+        )));
     }
     model.string(field::model::DESCRIPTION)?;
     let codes = model.tables(field::model::OPERATOR_CODES)?;
-    let counts = Counts { codes: codes.len(), buffers: check_buffers(&model, file.len())? };
+    let counts = Counts {
+        codes: codes.len(),
+        buffers: check_buffers(&model, file.len())?,
+    };
     for code in codes {
         code?.string(field::operator_code::CUSTOM_CODE)?;
     }
@@ -135,7 +142,9 @@ pub fn verify(file: &[u8]) -> Result<Interface, Refusal> {
         tensors.push(check_subgraph(&subgraph, &counts)?);
         first.get_or_insert(subgraph);
     }
-    let Some(first) = first else { return damaged("the model has no subgraph") };
+    let Some(first) = first else {
+        return damaged("the model has no subgraph");
+    };
     check_signatures(&model, &tensors)?;
     for metadata in model.tables(field::model::METADATA)? {
         let metadata = metadata?;
@@ -162,7 +171,11 @@ fn check_buffers(model: &Table, file_length: usize) -> Result<usize, Refusal> {
         let offset = buffer.u64(field::buffer::OFFSET)?;
         let size = buffer.u64(field::buffer::SIZE)?;
         // 0 and 1 are the schema's marks for "inline".
-        if offset > 1 && offset.checked_add(size).is_none_or(|end| end > file_length as u64) {
+        if offset > 1
+            && offset
+                .checked_add(size)
+                .is_none_or(|end| end > file_length as u64)
+        {
             return damaged("a buffer reaches beyond the end of the file");
         }
     }
@@ -188,10 +201,14 @@ fn check_subgraph(subgraph: &Table, counts: &Counts) -> Result<usize, Refusal> {
             return damaged("an operator has a code that does not exist");
         }
         let inputs = operator.i32s(field::operator::INPUTS)?;
-        let always = if inputs.len() >= LSTM_INPUTS { 1 } else { ALWAYS_PRESENT };
-        let inputs_exist = inputs.enumerate().all(|(position, index)| {
-            exists(index) || (index == LEFT_OUT && position >= always)
-        });
+        let always = if inputs.len() >= LSTM_INPUTS {
+            1
+        } else {
+            ALWAYS_PRESENT
+        };
+        let inputs_exist = inputs
+            .enumerate()
+            .all(|(position, index)| exists(index) || (index == LEFT_OUT && position >= always));
         if !inputs_exist
             || !operator.i32s(field::operator::OUTPUTS)?.all(exists)
             || !operator.i32s(field::operator::INTERMEDIATES)?.all(exists)
@@ -202,7 +219,9 @@ fn check_subgraph(subgraph: &Table, counts: &Counts) -> Result<usize, Refusal> {
         operator.table(field::operator::OPTIONS_2)?;
         operator.vector(field::operator::CUSTOM_OPTIONS, 1)?;
         if operator.u64(field::operator::LARGE_CUSTOM_OPTIONS)? > 1 {
-            return Err(Refusal("custom options outside of the flatbuffer are not supported".into()));
+            return Err(Refusal(
+                "custom options outside of the flatbuffer are not supported".into(),
+            ));
         }
     }
     Ok(count)
@@ -216,10 +235,15 @@ fn check_tensor(tensor: &Table, counts: &Counts) -> Result<(), Refusal> {
     let shape = tensor.i32s(field::tensor::SHAPE)?;
     let largest = shape
         .clone()
-        .try_fold(1usize, |product, size| product.checked_mul(usize::try_from(size.max(1)).ok()?))
+        .try_fold(1usize, |product, size| {
+            product.checked_mul(usize::try_from(size.max(1)).ok()?)
+        })
         .filter(|&elements| elements <= MAX_TENSOR_BYTES);
     if largest.is_none() {
-        return damaged(format_args!("a tensor is larger than {} MiB", MAX_TENSOR_BYTES >> 20));
+        return damaged(format_args!(
+            "a tensor is larger than {} MiB",
+            MAX_TENSOR_BYTES >> 20
+        ));
     }
     let rank = shape.len();
     tensor.vector(field::tensor::SHAPE_SIGNATURE, 4)?;
@@ -227,14 +251,18 @@ fn check_tensor(tensor: &Table, counts: &Counts) -> Result<(), Refusal> {
         quantization.vector(field::quantization::MIN, 4)?;
         quantization.vector(field::quantization::MAX, 4)?;
         let scales = quantization.scalars::<4>(field::quantization::SCALE)?.len();
-        let zero_points = quantization.scalars::<8>(field::quantization::ZERO_POINT)?.len();
+        let zero_points = quantization
+            .scalars::<8>(field::quantization::ZERO_POINT)?
+            .len();
         let dimension = quantization.i32(field::quantization::DIMENSION)?;
         if zero_points != 0 && zero_points != scales && zero_points != 1 {
             return damaged("a tensor's scales and zero points differ in number");
         }
         if scales > 1 {
-            let channels =
-                usize::try_from(dimension).ok().filter(|&d| d < rank).and_then(|d| shape.clone().nth(d));
+            let channels = usize::try_from(dimension)
+                .ok()
+                .filter(|&d| d < rank)
+                .and_then(|d| shape.clone().nth(d));
             if channels.and_then(|n| usize::try_from(n).ok()) != Some(scales) {
                 return damaged("a tensor's scales and channels differ in number");
             }
@@ -253,7 +281,9 @@ fn check_signatures(model: &Table, tensors: &[usize]) -> Result<(), Refusal> {
             return damaged("a signature refers to a subgraph that does not exist");
         };
         if index == 0 && subgraph != 0 {
-            return Err(Refusal("the first signature is not about the first subgraph".into()));
+            return Err(Refusal(
+                "the first signature is not about the first subgraph".into(),
+            ));
         }
         for list in [field::signature::INPUTS, field::signature::OUTPUTS] {
             for map in signature.tables(list)? {
@@ -271,7 +301,9 @@ fn check_signatures(model: &Table, tensors: &[usize]) -> Result<(), Refusal> {
 fn interface(subgraph: &Table) -> Result<Interface, Refusal> {
     let tensors = subgraph.tables(field::subgraph::TENSORS)?;
     let describe = |index: i32| -> Result<TensorInfo, Refusal> {
-        let tensor = usize::try_from(index).ok().and_then(|index| tensors.clone().nth(index));
+        let tensor = usize::try_from(index)
+            .ok()
+            .and_then(|index| tensors.clone().nth(index));
         match tensor {
             Some(tensor) => tensor_info(&tensor?),
             None => damaged("an input or output does not exist"),
@@ -281,26 +313,36 @@ fn interface(subgraph: &Table) -> Result<Interface, Refusal> {
     let outputs = subgraph.i32s(field::subgraph::OUTPUTS)?;
     let (1, Some(input)) = (inputs.len(), inputs.next()) else {
         let count = subgraph.i32s(field::subgraph::INPUTS)?.len();
-        return Err(Refusal(format!("the model has {count} inputs: expected one")));
+        return Err(Refusal(format!(
+            "the model has {count} inputs: expected one"
+        )));
     };
     if outputs.len() == 0 {
         return Err(Refusal("the model has no output".into()));
     }
     let input = describe(input)?;
-    Ok(Interface { input, outputs: outputs.map(describe).collect::<Result<_, _>>()? })
+    Ok(Interface {
+        input,
+        outputs: outputs.map(describe).collect::<Result<_, _>>()?,
+    })
 }
 
 fn tensor_info(tensor: &Table) -> Result<TensorInfo, Refusal> {
-    let name = tensor.string(field::tensor::NAME)?.into_owned();
+    let name = tensor.string(field::tensor::NAME)?.to_owned();
     let shape: Vec<i32> = tensor.i32s(field::tensor::SHAPE)?.collect();
     let signature: Vec<i32> = tensor.i32s(field::tensor::SHAPE_SIGNATURE)?.collect();
-    let dynamic = [&shape, &signature].into_iter().find(|sizes| sizes.iter().any(|&size| size < 0));
+    let dynamic = [&shape, &signature]
+        .into_iter()
+        .find(|sizes| sizes.iter().any(|&size| size < 0));
     if let Some(sizes) = dynamic {
         return Err(Refusal(format!(
             "tensor `{name}` has a dynamic shape {sizes:?}: convert the model with a fixed shape (batch 1)"
         )));
     }
-    let shape: Vec<usize> = shape.into_iter().filter_map(|size| usize::try_from(size).ok()).collect();
+    let shape: Vec<usize> = shape
+        .into_iter()
+        .filter_map(|size| usize::try_from(size).ok())
+        .collect();
     // TensorType of the schema.
     let element = match tensor.i8(field::tensor::TYPE)? {
         0 => ElementType::F32,
@@ -312,7 +354,9 @@ fn tensor_info(tensor: &Table) -> Result<TensorInfo, Refusal> {
         7 => ElementType::I16,
         9 => ElementType::I8,
         other => {
-            return Err(Refusal(format!("tensor `{name}` has the unsupported element type {other}")));
+            return Err(Refusal(format!(
+                "tensor `{name}` has the unsupported element type {other}"
+            )));
         }
     };
     let bytes = shape
@@ -320,12 +364,25 @@ fn tensor_info(tensor: &Table) -> Result<TensorInfo, Refusal> {
         .try_fold(element.size(), |product, &size| product.checked_mul(size))
         .filter(|bytes| (1..=MAX_TENSOR_BYTES).contains(bytes));
     let Some(bytes) = bytes else {
-        return Err(Refusal(format!("tensor `{name}` has the unusable shape {shape:?}")));
+        return Err(Refusal(format!(
+            "tensor `{name}` has the unusable shape {shape:?}"
+        )));
     };
-    let mut info = TensorInfo { name, shape, element, scale: 0.0, zero_point: 0, bytes };
+    let mut info = TensorInfo {
+        name,
+        shape,
+        element,
+        scale: 0.0,
+        zero_point: 0,
+        bytes,
+    };
     if let Some(quantization) = tensor.table(field::tensor::QUANTIZATION)? {
-        let mut scales = quantization.scalars::<4>(field::quantization::SCALE)?.map(f32::from_le_bytes);
-        let mut zeros = quantization.scalars::<8>(field::quantization::ZERO_POINT)?.map(i64::from_le_bytes);
+        let mut scales = quantization
+            .scalars::<4>(field::quantization::SCALE)?
+            .map(f32::from_le_bytes);
+        let mut zeros = quantization
+            .scalars::<8>(field::quantization::ZERO_POINT)?
+            .map(i64::from_le_bytes);
         if scales.len() > 1 {
             return Err(Refusal(format!(
                 "tensor `{}` is quantised per channel: inputs and outputs must be per tensor",
@@ -335,7 +392,10 @@ fn tensor_info(tensor: &Table) -> Result<TensorInfo, Refusal> {
         if let Some(scale) = scales.next() {
             let zero = i32::try_from(zeros.next().unwrap_or(0));
             let (true, Ok(zero)) = (scale.is_finite() && scale > 0.0, zero) else {
-                return damaged(format_args!("tensor `{}` has an impossible quantisation", info.name));
+                return damaged(format_args!(
+                    "tensor `{}` has an impossible quantisation",
+                    info.name
+                ));
             };
             (info.scale, info.zero_point) = (scale, zero);
         }

@@ -30,8 +30,14 @@ impl TensorMemory {
         let layout = Layout::from_size_align(bytes.checked_add(READ_AHEAD)?, ALIGNMENT).ok()?;
         // SAFETY: the layout's size is at least READ_AHEAD, thus not zero.
         let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        Some(Self { start, bytes, layout })
+        let Some(start) = NonNull::new(start) else {
+            handle_alloc_error(layout)
+        };
+        Some(Self {
+            start,
+            bytes,
+            layout,
+        })
     }
 
     pub fn as_ptr(&self) -> *mut u8 {

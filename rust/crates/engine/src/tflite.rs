@@ -67,10 +67,14 @@ impl Tflite {
         let interpreter = Borrowed::new(interpreter);
         // SAFETY: the tensors made from it are dropped before it, likewise.
         let running = unsafe { interpreter.get() };
-        running.allocate_tensors().map_err(failed("TfLiteInterpreterAllocateTensors"))?;
+        running
+            .allocate_tensors()
+            .map_err(failed("TfLiteInterpreterAllocateTensors"))?;
 
         let interface = &file.interface;
-        let input_tensor = running.input(0).map_err(failed("TfLiteInterpreterGetInputTensor"))?;
+        let input_tensor = running
+            .input(0)
+            .map_err(failed("TfLiteInterpreterGetInputTensor"))?;
         let output_tensors = (0..interface.outputs.len())
             .map(|index| running.output(index))
             .collect::<Result<Vec<_>, _>>()
@@ -81,7 +85,10 @@ impl Tflite {
             if bytes != info.bytes {
                 return Err(EngineError::Call {
                     call: "TfLiteTensorByteSize",
-                    reason: format!("tensor `{}` has {bytes} bytes: expected {}", info.name, info.bytes),
+                    reason: format!(
+                        "tensor `{}` has {bytes} bytes: expected {}",
+                        info.name, info.bytes
+                    ),
                 });
             }
         }
@@ -102,7 +109,10 @@ impl Tflite {
 }
 
 fn failed(call: &'static str) -> impl Fn(tflitec::Error) -> EngineError {
-    move |error| EngineError::Call { call, reason: error.to_string() }
+    move |error| EngineError::Call {
+        call,
+        reason: error.to_string(),
+    }
 }
 
 impl Engine for Tflite {
@@ -115,9 +125,13 @@ impl Engine for Tflite {
     }
 
     fn invoke(&mut self) -> Result<(), EngineError> {
-        self.input_tensor.set_data(self.input.as_slice()).map_err(failed("TfLiteTensorCopyFromBuffer"))?;
+        self.input_tensor
+            .set_data(self.input.as_slice())
+            .map_err(failed("TfLiteTensorCopyFromBuffer"))?;
         // SAFETY: used during this call only.
-        unsafe { self.interpreter.get() }.invoke().map_err(failed("TfLiteInterpreterInvoke"))
+        unsafe { self.interpreter.get() }
+            .invoke()
+            .map_err(failed("TfLiteInterpreterInvoke"))
     }
 
     fn output_count(&self) -> usize {

@@ -127,7 +127,7 @@ impl Table {
 
         let entry_size = usize::try_from(u32_at(&header, ENTRY_SIZE)?)?;
         let count = usize::try_from(u32_at(&header, ENTRY_COUNT)?)?;
-        let length = count.checked_mul(entry_size).unwrap_or(usize::MAX);
+        let length = count.saturating_mul(entry_size);
         ensure!(
             entry_size >= 128 && length <= MOST_ENTRY_BYTES,
             "{count} entries of {entry_size}"

@@ -42,7 +42,7 @@ pub fn main() -> ExitCode {
     let mut watchdog = fenced("watchdog", Watchdog::open).unwrap_or_else(Watchdog::absent);
     fenced("loopback", network::loopback_up);
     let signals = main_loop::Signals::block();
-    steps.done("watchdog, network");
+    steps.done("watchdog and network");
 
     let mut keep_alive = || watchdog.keep_alive(console::monotonic());
     let data = match catch_unwind(AssertUnwindSafe(|| data::provide(&mut keep_alive))) {
@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
     fenced("start", || state.start());
     steps.done("start");
     info!("ready in {} ms (data {data})", steps.total().as_millis());
-    info!("steps: {}", steps.report);
+    info!("steps: {}", steps.report.join(", "));
 
     loop {
         // A turn that panics has still been a turn: the next one polls the same state again.
@@ -101,7 +101,7 @@ fn fenced<T>(step: &str, body: impl FnOnce() -> T) -> Option<T> {
 struct Steps {
     start: Instant,
     last: Instant,
-    report: String,
+    report: Vec<String>,
 }
 
 impl Steps {
@@ -110,14 +110,14 @@ impl Steps {
         Self {
             start: now,
             last: now,
-            report: String::new(),
+            report: Vec::new(),
         }
     }
 
     fn done(&mut self, name: &str) {
         let now = Instant::now();
-        let separator = if self.report.is_empty() { "" } else { ", " };
-        self.report += &format!("{separator}{name} {} ms", (now - self.last).as_millis());
+        self.report
+            .push(format!("{name} {} ms", (now - self.last).as_millis()));
         self.last = now;
     }
 

@@ -15,6 +15,11 @@ use std::time::Duration;
 /// edge comes: at most this much later than they should they change.
 const TICK: Duration = Duration::from_millis(5);
 
+/// A frame in work for this long will not end: ten deadlines, at least 2 s.
+pub fn stuck_after(deadline: Duration) -> Duration {
+    (deadline * 10).max(Duration::from_secs(2))
+}
+
 /// Drives the outputs.
 pub struct Guard<B: Backend> {
     outputs: Outputs<B>,
@@ -184,8 +189,8 @@ impl<B: Backend> Guard<B> {
         {
             self.miss(sequence, captured, now);
         }
-        let without = now.saturating_sub(self.seen_at);
-        if self.hold == Hold::Rules && without > self.link.frame_limit() {
+        if self.hold == Hold::Rules && now > self.frames_due() {
+            let without = now.saturating_sub(self.seen_at);
             self.sighting = None;
             if let Some(rules) = &mut self.rules {
                 rules.reset();
@@ -202,10 +207,18 @@ impl<B: Backend> Guard<B> {
             .filter(|(_, captured)| self.missed != Some(*captured))
             .map(|(_, captured)| captured + self.deadline + Duration::from_micros(1));
         let rules = self.hold == Hold::Rules;
-        let frame =
-            rules.then(|| self.seen_at + self.link.frame_limit() + Duration::from_micros(1));
+        let frame = rules.then(|| self.frames_due() + Duration::from_micros(1));
         let tick = (rules && self.timed_rules).then(|| now + TICK);
         [deadline, frame, tick].into_iter().flatten().min()
+    }
+
+    /// Until when the next sighting must come. A frame in work is a frame that came: its deadline
+    /// counts, and only a model run that hangs is left to this limit.
+    fn frames_due(&self) -> Duration {
+        match self.link.armed() {
+            Some((_, captured)) => captured.max(self.seen_at) + stuck_after(self.deadline),
+            None => self.seen_at + self.link.frame_limit(),
+        }
     }
 
     /// Safe levels, whatever happened before; for the end of the thread.

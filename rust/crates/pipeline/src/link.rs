@@ -177,13 +177,14 @@ impl Link {
         wake(&self.signal);
     }
 
-    /// The frame captured then is done, or will never be.
+    /// The frame captured then is done, or will never be; so is any before it.
     pub fn disarm(&self, captured: Duration) {
-        let armed = nanos(captured).max(1);
+        let captured = nanos(captured).max(1);
         // A newer frame may be armed already; that one stays.
+        let done = |armed| (armed <= captured).then_some(0);
         let _ = self
             .armed
-            .compare_exchange(armed, 0, Ordering::AcqRel, Ordering::Relaxed);
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, done);
     }
 
     /// Sequence number and capture time of the frame being worked on.
@@ -272,6 +273,13 @@ mod tests {
         assert_eq!(link.armed(), Some((2, new)));
         link.disarm(new);
         assert_eq!(link.armed(), None);
+        link.arm(1, old);
+        link.disarm(new);
+        assert_eq!(
+            link.armed(),
+            None,
+            "a frame before the one that is done was abandoned"
+        );
     }
 
     #[test]

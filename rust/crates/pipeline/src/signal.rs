@@ -168,3 +168,85 @@ where
             signals.guard.close(panic);
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Reason, Sighting, wake};
+    use edgeai_config::Level;
+    use edgeai_rules::Rules;
+    use edgeai_signal::simulated::Bench;
+    use rtrb::RingBuffer;
+    use std::sync::atomic::Ordering;
+    use std::time::Instant;
+
+    const DESCRIPTION: &str = r#"
+        camera = { device = "/dev/null", size = [64, 48] }
+        model = { file = "/nonexistent" }
+        deadline = { frame_to_action_ms = 2000 }
+        output = [{ name = "lamp", line = "lamp", safe = "low" }]
+        rule = [{ name = "r", when = { class = "Person", score = 0.5 }, then = { output = "lamp", level = "low" } }]
+    "#;
+
+    /// Waits for a level; the limit is for a thread that never comes, not for a slow machine.
+    fn becomes(bench: &Bench, level: Level) -> bool {
+        let end = Instant::now() + Duration::from_secs(60);
+        while bench.level("lamp") != level && Instant::now() < end {
+            thread::sleep(Duration::from_millis(1));
+        }
+        bench.level("lamp") == level
+    }
+
+    #[test]
+    fn the_thread_wakes_for_a_frame_for_its_deadline_and_for_the_end() {
+        let appliance = edgeai_config::parse("test.toml", DESCRIPTION).unwrap();
+        let bench = Bench::new(&["lamp"]);
+        let link = Arc::new(Link::new().unwrap());
+        let (mut queue, handovers) = RingBuffer::new(8);
+        let (events, mut reporter) = RingBuffer::new(64);
+        let (own_events, _own_reporter) = RingBuffer::new(8);
+        let signals = Signals::new(
+            &appliance,
+            || bench.clone(),
+            handovers,
+            events,
+            Arc::clone(&link),
+        );
+        let thread = spawn(signals, own_events, appliance.realtime.signal_priority).unwrap();
+
+        let rules = Rules::new(&appliance, &["???".into(), "Person".into()]).unwrap();
+        assert!(queue.push(Handover::Rules(Box::new(rules))).is_ok());
+        let mut see_nobody = |sequence| {
+            let sighting = Sighting::new(sequence, monotonic_now(), &[]);
+            assert!(queue.push(Handover::Sighting(sighting)).is_ok());
+            wake(&link.signal);
+        };
+        see_nobody(1);
+        assert!(becomes(&bench, Level::High), "a frame acts");
+        link.arm(2, monotonic_now());
+        assert!(
+            becomes(&bench, Level::Low),
+            "a frame that never ends makes safe"
+        );
+        see_nobody(3);
+        assert!(becomes(&bench, Level::High), "a frame in time ends it");
+        link.stop.store(true, Ordering::Release);
+        wake(&link.signal);
+        thread.join().unwrap();
+        assert_eq!(bench.level("lamp"), Level::Low);
+        let events = std::iter::from_fn(|| reporter.pop().ok());
+        let reasons: Vec<_> = events
+            .filter_map(|event| {
+                if let Event::Safe(reason) = event {
+                    Some(reason)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        assert!(
+            matches!(reasons[..], [Reason::DeadlineMissed { sequence: 2, .. }]),
+            "{reasons:?}"
+        );
+    }
+}

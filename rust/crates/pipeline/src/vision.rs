@@ -1,5 +1,6 @@
 //! The vision thread: the newest frame, what is in it, and on to the signal thread.
 
+use crate::guard::stuck_after;
 use crate::link::{Event, Handover, Link, report, wake};
 use crate::model::{Detector, Sight};
 use crate::panics::message_of;
@@ -151,9 +152,8 @@ impl Vision {
                 .unwrap_or_else(|| self.appliance.camera.fps.into()),
         );
         let mut sight = detector.look_through(&negotiated)?;
-        // A frame may take many times its deadline before the thread counts as hanging.
         let deadline = Duration::from_millis(self.appliance.deadline.frame_to_action_ms.into());
-        let promise = (deadline * 10).max(Duration::from_secs(2));
+        let promise = FRAME_WAIT + stuck_after(deadline);
         let mut last_frame = monotonic_now();
         while !self.link.stopping() {
             self.link.vision_promises(promise);

@@ -17,7 +17,7 @@ const FILE_BYTES: u64 = 1 << 20;
 /// Files kept: `decisions.jsonl` and `decisions.jsonl.1`, the newest of the old, to `.3`.
 const FILES: u32 = 4;
 /// How long to leave a directory alone that cannot be written.
-const RETRY: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(30);
 
 /// Appends records from a thread of its own. A record that cannot be kept, because the queue or
 /// the disk is full, is dropped and counted.

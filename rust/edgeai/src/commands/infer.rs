@@ -67,7 +67,10 @@ struct Timing {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
     let description = ModelDescription::load(&arguments.model)?;
-    let options = Options { threads: arguments.threads, runtime: arguments.runtime };
+    let options = Options {
+        threads: arguments.threads,
+        runtime: arguments.runtime,
+    };
     let mut engine = edgeai_engine::load(&arguments.model.join("model.tflite"), &options)?;
     let mut decoder = SsdDecoder::new(&description, &output_specs(&*engine)?)?;
     let load = start.elapsed();
@@ -81,7 +84,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         tensor,
         description.input.range,
     )?;
-    let picture = Image::new(&pixels, PixelFormat::Rgb24, size[0], size[1], size[0] as usize * 3)?;
+    let picture = Image::new(
+        &pixels,
+        PixelFormat::Rgb24,
+        size[0],
+        size[1],
+        size[0] as usize * 3,
+    )?;
 
     let mut times = [const { Vec::<Duration>::new() }; 3];
     let mut detections = Vec::new();
@@ -91,12 +100,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let preprocessed = Instant::now();
         engine.invoke()?;
         let invoked = Instant::now();
-        let outputs: Vec<&[u8]> = (0..engine.output_count()).map(|i| engine.output(i)).collect();
+        let outputs: Vec<&[u8]> = (0..engine.output_count())
+            .map(|i| engine.output(i))
+            .collect();
         let found = decoder.decode(&outputs)?;
-        let decoded = Instant::now();
+        let finished = Instant::now();
         times[0].push(preprocessed - begin);
         times[1].push(invoked - preprocessed);
-        times[2].push(decoded - invoked);
+        times[2].push(finished - invoked);
         detections.clear();
         detections.extend_from_slice(found);
     }
@@ -113,9 +124,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         detections: detections
             .iter()
             .map(|detection| LabelledDetection {
-                label: description.labels.get(usize::from(detection.class)).map_or("?", String::as_str),
+                label: description
+                    .labels
+                    .get(usize::from(detection.class))
+                    .map_or("?", String::as_str),
                 score: detection.score,
-                r#box: [detection.x_min, detection.y_min, detection.x_max, detection.y_max],
+                r#box: [
+                    detection.x_min,
+                    detection.y_min,
+                    detection.x_max,
+                    detection.y_max,
+                ],
             })
             .collect(),
         timing_ms: Timing {
@@ -149,14 +168,20 @@ fn read_picture(path: &Path) -> anyhow::Result<(Vec<u8>, [u32; 2])> {
 fn tensor_type(input: &TensorInfo, size: [u32; 2]) -> anyhow::Result<TensorType> {
     let expected = [1, size[1] as usize, size[0] as usize, 3];
     if input.shape != expected {
-        bail!("model.tflite takes {:?}, but model.toml's [input] size gives {expected:?}", input.shape);
+        bail!(
+            "model.tflite takes {:?}, but model.toml's [input] size gives {expected:?}",
+            input.shape
+        );
     }
     let (scale, zero_point) = (input.scale, input.zero_point);
     match input.element {
         ElementType::F32 => Ok(TensorType::F32),
         ElementType::I8 => Ok(TensorType::I8 { scale, zero_point }),
         ElementType::U8 => Ok(TensorType::U8 { scale, zero_point }),
-        other => bail!("model.tflite takes {}: expected f32, i8 or u8", element_name(other)),
+        other => bail!(
+            "model.tflite takes {}: expected f32, i8 or u8",
+            element_name(other)
+        ),
     }
 }
 
@@ -168,7 +193,10 @@ fn output_specs(engine: &dyn Engine) -> anyhow::Result<Vec<OutputSpec>> {
                 ElementType::F32 => Element::F32,
                 ElementType::I8 => Element::I8,
                 ElementType::U8 => Element::U8,
-                other => bail!("output {index} is {}: expected f32, i8 or u8", element_name(other)),
+                other => bail!(
+                    "output {index} is {}: expected f32, i8 or u8",
+                    element_name(other)
+                ),
             };
             Ok(OutputSpec {
                 shape: info.shape.clone(),
@@ -208,11 +236,25 @@ fn print_table(report: &Report) {
     if report.detections.is_empty() {
         println!("nothing found");
     }
-    for LabelledDetection { label, score, r#box: [x_min, y_min, x_max, y_max] } in &report.detections {
-        println!("{label:<20} {score:.2}   x {x_min:.3} to {x_max:.3}   y {y_min:.3} to {y_max:.3}");
+    for LabelledDetection {
+        label,
+        score,
+        r#box: [x_min, y_min, x_max, y_max],
+    } in &report.detections
+    {
+        println!(
+            "{label:<20} {score:.2}   x {x_min:.3} to {x_max:.3}   y {y_min:.3} to {y_max:.3}"
+        );
     }
-    let Timing { load, preprocess, invoke, decode } = report.timing_ms;
-    println!("load {load:.1} ms, preprocess {preprocess:.2} ms, invoke {invoke:.2} ms, decode {decode:.2} ms");
+    let Timing {
+        load,
+        preprocess,
+        invoke,
+        decode,
+    } = report.timing_ms;
+    println!(
+        "load {load:.1} ms, preprocess {preprocess:.2} ms, invoke {invoke:.2} ms, decode {decode:.2} ms"
+    );
 }
 
 #[cfg(test)]
@@ -221,7 +263,8 @@ mod tests {
 
     #[test]
     fn median_of_odd_and_even_counts() {
-        let times = |list: &[u64]| median(list.iter().copied().map(Duration::from_micros).collect());
+        let times =
+            |list: &[u64]| median(list.iter().copied().map(Duration::from_micros).collect());
         assert_eq!(times(&[9, 1, 5]), Duration::from_micros(5));
         assert_eq!(times(&[4, 1]), Duration::from_micros(4));
         assert_eq!(times(&[]), Duration::ZERO);
@@ -240,7 +283,10 @@ mod tests {
         let wide = info(&[1, 240, 320, 3], ElementType::I8);
         assert_eq!(
             tensor_type(&wide, [320, 240]).expect("matches"),
-            TensorType::I8 { scale: 0.5, zero_point: -1 }
+            TensorType::I8 {
+                scale: 0.5,
+                zero_point: -1
+            }
         );
         assert!(tensor_type(&wide, [240, 320]).is_err());
         assert!(tensor_type(&info(&[1, 4, 4, 3], ElementType::I64), [4, 4]).is_err());

@@ -51,11 +51,22 @@ fn print_text(machine: &Machine) {
     if let Some(board) = &system.board {
         println!("board       {board}");
     }
-    println!("cpu         {}, {} cores", system.cpu.clone().unwrap_or_else(unknown), system.cores);
+    println!(
+        "cpu         {}, {} cores",
+        system.cpu.clone().unwrap_or_else(unknown),
+        system.cores
+    );
     println!("            {}", system.cpu_features.join(" "));
-    println!("kernel      {}", system.kernel.clone().unwrap_or_else(unknown));
+    println!(
+        "kernel      {}",
+        system.kernel.clone().unwrap_or_else(unknown)
+    );
     if let (Some(total), Some(available)) = (system.memory_kb, system.memory_available_kb) {
-        println!("memory      {} MB, {} MB available", total / 1024, available / 1024);
+        println!(
+            "memory      {} MB, {} MB available",
+            total / 1024,
+            available / 1024
+        );
     }
 
     let realtime = &machine.realtime;
@@ -65,17 +76,31 @@ fn print_text(machine: &Machine) {
         None => println!("            SCHED_FIFO: yes"),
         Some(reason) => println!("            SCHED_FIFO: no ({reason})"),
     }
-    println!("            RLIMIT_RTPRIO: {}", realtime.rtprio_limit.clone().unwrap_or_else(unknown));
-    println!("            RLIMIT_MEMLOCK: {}", realtime.memlock_limit.clone().unwrap_or_else(unknown));
+    println!(
+        "            RLIMIT_RTPRIO: {}",
+        realtime.rtprio_limit.clone().unwrap_or_else(unknown)
+    );
+    println!(
+        "            RLIMIT_MEMLOCK: {}",
+        realtime.memlock_limit.clone().unwrap_or_else(unknown)
+    );
 
     list("accelerator", &machine.accelerators, |accelerator| {
         println!("accelerator {}: {}", accelerator.path, accelerator.what);
     });
     list("camera", &machine.cameras, |camera| {
-        println!("camera      {}: {} ({}, {})", camera.path, camera.card, camera.driver, camera.bus);
+        println!(
+            "camera      {}: {} ({}, {})",
+            camera.path, camera.card, camera.driver, camera.bus
+        );
         for format in &camera.formats {
             for size in &format.sizes {
-                println!("            {} {} @ {}", format.fourcc, size.size, size.rates.join(", "));
+                println!(
+                    "            {} {} @ {}",
+                    format.fourcc,
+                    size.size,
+                    size.rates.join(", ")
+                );
             }
         }
         if let Some(error) = &camera.error {
@@ -83,14 +108,26 @@ fn print_text(machine: &Machine) {
         }
     });
     list("gpio", &machine.gpio, |chip| {
-        println!("gpio        {}: {} ({} lines)", chip.path, chip.label, chip.lines.len());
-        for line in chip.lines.iter().filter(|line| line.name.is_some() || line.used_by.is_some()) {
+        println!(
+            "gpio        {}: {} ({} lines)",
+            chip.path,
+            chip.label,
+            chip.lines.len()
+        );
+        for line in chip
+            .lines
+            .iter()
+            .filter(|line| line.name.is_some() || line.used_by.is_some())
+        {
             println!(
                 "            {:>3} {:<20} {} {}",
                 line.offset,
                 line.name.as_deref().unwrap_or("-"),
                 line.direction,
-                line.used_by.as_deref().map(|user| format!("used by {user}")).unwrap_or_default()
+                line.used_by
+                    .as_deref()
+                    .map(|user| format!("used by {user}"))
+                    .unwrap_or_default()
             );
         }
         if let Some(error) = &chip.error {
@@ -123,7 +160,11 @@ fn entries(path: &Path) -> Vec<String> {
     // video2 before video10
     names.sort_by_key(|name| {
         let digits = name.trim_start_matches(|c: char| !c.is_ascii_digit());
-        (name[..name.len() - digits.len()].to_owned(), digits.parse().unwrap_or(u64::MAX), name.clone())
+        (
+            name[..name.len() - digits.len()].to_owned(),
+            digits.parse().unwrap_or(u64::MAX),
+            name.clone(),
+        )
     });
     names
 }
@@ -158,7 +199,10 @@ mod tests {
 
     #[test]
     fn entries_are_in_numeric_order() {
-        let tree = Tree::new("entries", &[("video10", b""), ("video2", b""), ("null", b"")]);
+        let tree = Tree::new(
+            "entries",
+            &[("video10", b""), ("video2", b""), ("null", b"")],
+        );
         assert_eq!(entries(&tree.0), ["null", "video2", "video10"]);
         assert!(entries(Path::new("/nonexistent")).is_empty());
     }
@@ -169,7 +213,10 @@ mod tests {
         assert!(accelerator::find(root).is_empty());
         assert!(camera::find(root).is_empty());
         let system = system::System::read(root);
-        assert_eq!((system.cpu, system.kernel, system.memory_kb), (None, None, None));
+        assert_eq!(
+            (system.cpu, system.kernel, system.memory_kb),
+            (None, None, None)
+        );
         assert!(!system::Realtime::read(root).preempt_rt);
     }
 }

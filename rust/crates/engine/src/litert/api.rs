@@ -64,7 +64,12 @@ impl RankedTensorType {
             *dimensions.get_mut(index)? = i32::try_from(size).ok()?;
         }
         let rank = u32::try_from(shape.len()).ok()?;
-        Some(Self { element, rank, dimensions, strides: [0; MAX_RANK] })
+        Some(Self {
+            element,
+            rank,
+            dimensions,
+            strides: [0; MAX_RANK],
+        })
     }
 }
 
@@ -158,7 +163,10 @@ pub fn check(call: &'static str, status: Status) -> Result<(), EngineError> {
         1000 => "index out of range",
         _ => "error",
     };
-    Err(EngineError::Call { call, reason: format!("{reason} (status {status})") })
+    Err(EngineError::Call {
+        call,
+        reason: format!("{reason} (status {status})"),
+    })
 }
 
 #[cfg(test)]
@@ -177,7 +185,9 @@ mod tests {
     #[test]
     fn a_library_that_is_something_else_is_an_error() {
         for name in ["/nonexistent/libLiteRt.so", "/dev/null", "libc.so.6"] {
-            let Err(error) = Api::open(name) else { panic!("{name} was accepted") };
+            let Err(error) = Api::open(name) else {
+                panic!("{name} was accepted")
+            };
             assert!(error.to_string().contains(name), "{error}");
         }
     }
@@ -185,7 +195,12 @@ mod tests {
     #[test]
     fn statuses_are_named() {
         assert!(check("f", 0).is_ok());
-        let error = check("LiteRtRunCompiledModel", 501).expect_err("not 0").to_string();
-        assert_eq!(error, "LiteRtRunCompiledModel failed: invalid flatbuffer (status 501)");
+        let error = check("LiteRtRunCompiledModel", 501)
+            .expect_err("not 0")
+            .to_string();
+        assert_eq!(
+            error,
+            "LiteRtRunCompiledModel failed: invalid flatbuffer (status 501)"
+        );
     }
 }

@@ -48,9 +48,17 @@ owner!(
 impl Environment {
     /// Knows the CPU only: no search for GPU and NPU libraries, which costs start-up time.
     pub fn create(api: &'static Api) -> Result<Self, EngineError> {
-        let option = |tag, value| EnvironmentOption { tag, value_type: api::ANY_INT, reserved: 0, value };
+        let option = |tag, value| EnvironmentOption {
+            tag,
+            value_type: api::ANY_INT,
+            reserved: 0,
+            value,
+        };
         let options = [
-            option(api::ENVIRONMENT_ACCELERATORS, i64::from(api::ACCELERATOR_CPU)),
+            option(
+                api::ENVIRONMENT_ACCELERATORS,
+                i64::from(api::ACCELERATOR_CPU),
+            ),
             option(api::ENVIRONMENT_LOG_SEVERITY, api::LOG_ERROR),
         ];
         let mut handle = null_mut();
@@ -95,7 +103,9 @@ impl CompilationOptions {
     fn cpu(api: &'static Api, threads: u32) -> Result<Self, EngineError> {
         let mut handle = null_mut();
         // SAFETY: `handle` is written on success.
-        check("LiteRtCreateOptions", unsafe { (api.create_options)(&raw mut handle) })?;
+        check("LiteRtCreateOptions", unsafe {
+            (api.create_options)(&raw mut handle)
+        })?;
         let options = Self { handle, api };
         // SAFETY: `handle` is alive.
         let status = unsafe { (api.set_accelerators)(handle, api::ACCELERATOR_CPU) };
@@ -103,12 +113,19 @@ impl CompilationOptions {
 
         // The library keeps the CPU's options as TOML under the name "xnnpack"
         // (litert/c/options/litert_cpu_options.cc); the functions that write it are not exported.
-        let text = CString::new(format!("num_threads = {threads}\n")).unwrap_or_default().into_raw();
+        let text = CString::new(format!("num_threads = {threads}\n"))
+            .unwrap_or_default()
+            .into_raw();
         let mut opaque = null_mut();
         // SAFETY: the name is a C string; the library owns `text` on success and gives it to
         // `free_text` when done.
         let status = unsafe {
-            (api.create_opaque_options)(c"xnnpack".as_ptr(), text.cast(), Some(free_text), &raw mut opaque)
+            (api.create_opaque_options)(
+                c"xnnpack".as_ptr(),
+                text.cast(),
+                Some(free_text),
+                &raw mut opaque,
+            )
         };
         if let Err(error) = check("LiteRtCreateOpaqueOptions", status) {
             // SAFETY: on failure the text is still ours.

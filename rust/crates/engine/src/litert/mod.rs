@@ -52,7 +52,12 @@ impl LiteRt {
             })
         };
         let input = memory(&file.interface.input)?;
-        let outputs: Vec<_> = file.interface.outputs.iter().map(memory).collect::<Result<_, _>>()?;
+        let outputs: Vec<_> = file
+            .interface
+            .outputs
+            .iter()
+            .map(memory)
+            .collect::<Result<_, _>>()?;
         let input_buffer = TensorBuffer::over(api, &tensor_type(&file.interface.input)?, &input)?;
         let output_buffers = file
             .interface
@@ -135,6 +140,10 @@ fn tensor_type(info: &TensorInfo) -> Result<RankedTensorType, EngineError> {
     };
     RankedTensorType::new(element, &info.shape).ok_or_else(|| EngineError::Call {
         call: "tensor description",
-        reason: format!("tensor `{}` has more than {} dimensions", info.name, api::MAX_RANK),
+        reason: format!(
+            "tensor `{}` has more than {} dimensions",
+            info.name,
+            api::MAX_RANK
+        ),
     })
 }

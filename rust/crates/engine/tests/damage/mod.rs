@@ -28,7 +28,8 @@ impl Random {
 
 /// What happened to the file.
 fn damaged(whole: &[u8], seed: usize) -> Vec<u8> {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (seed as u64 + 1).wrapping_mul(0x2545_f491_4f6c_dd1d));
+    let mut random =
+        Random(0x9e37_79b9_7f4a_7c15 ^ (seed as u64 + 1).wrapping_mul(0x2545_f491_4f6c_dd1d));
     let mut bytes = whole.to_vec();
     match seed % 4 {
         0 => bytes.truncate(random.below(whole.len())),
@@ -74,9 +75,16 @@ fn load_damaged(model: &Path, first: usize, count: usize) {
 /// Not a test of its own: what the child does.
 #[test]
 fn damage_child() {
-    let Ok(task) = std::env::var(CHILD) else { return };
+    let Ok(task) = std::env::var(CHILD) else {
+        return;
+    };
     let mut words = task.splitn(3, ' ');
-    let mut number = || words.next().and_then(|word| word.parse().ok()).expect("a number");
+    let mut number = || {
+        words
+            .next()
+            .and_then(|word| word.parse().ok())
+            .expect("a number")
+    };
     let (first, count) = (number(), number());
     load_damaged(Path::new(words.next().expect("a path")), first, count);
 }
@@ -91,8 +99,18 @@ fn survive(model: &Path, total: usize) {
             .expect("a child process");
         let text = String::from_utf8_lossy(&output.stdout);
         let last: Vec<_> = text.lines().rev().take(4).collect();
-        assert_eq!(output.status.signal(), None, "{}: {last:?}", model.display());
-        assert!(output.status.success(), "{}: {last:?}\n{}", model.display(), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.signal(),
+            None,
+            "{}: {last:?}",
+            model.display()
+        );
+        assert!(
+            output.status.success(),
+            "{}: {last:?}\n{}",
+            model.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -103,7 +121,10 @@ fn damaged_models_do_not_end_the_process() {
     }
     survive(&super::data("affine.tflite"), 1000);
     survive(&super::data("quantised.tflite"), 1000);
-    let count = std::env::var("EDGEAI_DAMAGE_COUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
+    let count = std::env::var("EDGEAI_DAMAGE_COUNT")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(100);
     match std::env::var_os("EDGEAI_TEST_MODEL") {
         Some(model) => survive(Path::new(&model), count),
         None => eprintln!("EDGEAI_TEST_MODEL is not set: small models only"),
@@ -119,7 +140,11 @@ fn every_truncation_is_refused() {
         // Only bytes that nothing refers to may be missing: what is accepted must be refused
         // by nobody later, which the damage test looks at.
         if load(&path, &Options::default()).is_ok() {
-            assert!(whole.len() - length < 8, "{length} of {} bytes were accepted", whole.len());
+            assert!(
+                whole.len() - length < 8,
+                "{length} of {} bytes were accepted",
+                whole.len()
+            );
         }
     }
     std::fs::remove_file(&path).expect("scratch file");

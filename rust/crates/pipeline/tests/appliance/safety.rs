@@ -175,3 +175,26 @@ fn a_line_that_fails_while_running_makes_the_others_safe() {
     assert_eq!(rig.bench.level("stop"), High);
     assert_eq!(rig.safe_reasons().len(), 1);
 }
+
+#[test]
+fn a_slow_model_is_not_a_camera_without_frames() {
+    let mut rig = rig("safe");
+    rig.empty_frame(1, Duration::ZERO);
+    // In work, and within its deadline, for longer than frames may be away.
+    rig.link.arm(2, monotonic_now());
+    assert!(rig.link.frame_limit() < DEADLINE);
+    std::thread::sleep(rig.link.frame_limit() + Duration::from_millis(50));
+    rig.signals.round();
+    assert_eq!(rig.levels(), CLEAR);
+}
+
+#[test]
+fn frames_that_stop_make_safe() {
+    let mut rig = rig("safe");
+    rig.empty_frame(1, Duration::ZERO);
+    std::thread::sleep(rig.link.frame_limit() + Duration::from_millis(50));
+    rig.signals.round();
+    assert_eq!(rig.levels(), SAFE);
+    let reasons = rig.safe_reasons();
+    assert!(matches!(reasons[..], [Reason::NoFrame(_)]), "{reasons:?}");
+}

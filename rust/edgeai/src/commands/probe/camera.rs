@@ -40,12 +40,19 @@ pub struct Size {
 
 pub fn find(root: &Path) -> Vec<Camera> {
     let nodes = entries(&root.join("dev"));
-    nodes.iter().filter(|name| name.starts_with("video")).filter_map(|name| ask(name)).collect()
+    nodes
+        .iter()
+        .filter(|name| name.starts_with("video"))
+        .filter_map(|name| ask(name))
+        .collect()
 }
 
 /// `None`: not a capture device (an output, a codec, the metadata node of a USB camera).
 fn ask(name: &str) -> Option<Camera> {
-    let mut camera = Camera { path: format!("/dev/{name}"), ..Camera::default() };
+    let mut camera = Camera {
+        path: format!("/dev/{name}"),
+        ..Camera::default()
+    };
     match describe(&mut camera) {
         Ok(true) => {}
         Ok(false) => return None,
@@ -57,7 +64,10 @@ fn ask(name: &str) -> Option<Camera> {
 fn describe(camera: &mut Camera) -> io::Result<bool> {
     let device = Device::with_path(&camera.path)?;
     let capabilities = device.query_caps()?;
-    if !capabilities.capabilities.intersects(Flags::VIDEO_CAPTURE | Flags::VIDEO_CAPTURE_MPLANE) {
+    if !capabilities
+        .capabilities
+        .intersects(Flags::VIDEO_CAPTURE | Flags::VIDEO_CAPTURE_MPLANE)
+    {
         return Ok(false);
     }
     camera.driver = capabilities.driver;
@@ -99,7 +109,9 @@ fn sizes(device: &Device, fourcc: FourCC) -> Vec<Size> {
 }
 
 fn rates(device: &Device, fourcc: FourCC, width: u32, height: u32) -> Vec<String> {
-    let listed = device.enum_frameintervals(fourcc, width, height).unwrap_or_default();
+    let listed = device
+        .enum_frameintervals(fourcc, width, height)
+        .unwrap_or_default();
     listed
         .into_iter()
         .map(|listed| match listed.interval {
@@ -130,7 +142,11 @@ mod tests {
         assert_eq!(rate(1, 30), "30");
         assert_eq!(rate(2, 15), "7.5");
         assert_eq!(rate(1001, 30000), "29.97");
-        assert_eq!(rate(0, 30), "30", "a driver's nonsense does not divide by zero");
+        assert_eq!(
+            rate(0, 30),
+            "30",
+            "a driver's nonsense does not divide by zero"
+        );
         assert_eq!(rate(1, 100), "100");
     }
 }

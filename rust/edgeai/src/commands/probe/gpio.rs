@@ -24,7 +24,9 @@ pub struct Line {
 }
 
 pub fn find() -> Vec<Chip> {
-    let Ok(chips) = gpio_cdev::chips() else { return Vec::new() };
+    let Ok(chips) = gpio_cdev::chips() else {
+        return Vec::new();
+    };
     let mut found: Vec<Chip> = chips.map(describe).collect();
     found.sort_by(|a, b| (a.path.len(), &a.path).cmp(&(b.path.len(), &b.path)));
     found
@@ -35,7 +37,12 @@ fn describe(chip: Result<gpio_cdev::Chip, gpio_cdev::Error>) -> Chip {
         Ok(chip) => chip,
         Err(error) => {
             let error = Some(error.to_string());
-            return Chip { path: "?".into(), label: "?".into(), lines: Vec::new(), error };
+            return Chip {
+                path: "?".into(),
+                label: "?".into(),
+                lines: Vec::new(),
+                error,
+            };
         }
     };
     let mut lines = Vec::new();
@@ -44,15 +51,26 @@ fn describe(chip: Result<gpio_cdev::Chip, gpio_cdev::Error>) -> Chip {
         match line.info() {
             Ok(info) => lines.push(Line {
                 offset: line.offset(),
-                name: info.name().filter(|name| !name.is_empty()).map(str::to_owned),
+                name: info
+                    .name()
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned),
                 direction: match info.direction() {
                     LineDirection::In => "in",
                     LineDirection::Out => "out",
                 },
-                used_by: info.consumer().filter(|user| !user.is_empty()).map(str::to_owned),
+                used_by: info
+                    .consumer()
+                    .filter(|user| !user.is_empty())
+                    .map(str::to_owned),
             }),
             Err(refused) => error = Some(refused.to_string()),
         }
     }
-    Chip { path: chip.path().display().to_string(), label: chip.label().to_owned(), lines, error }
+    Chip {
+        path: chip.path().display().to_string(),
+        label: chip.label().to_owned(),
+        lines,
+        error,
+    }
 }

@@ -21,8 +21,24 @@ pub struct System {
 
 /// Instruction sets that XNNPACK has kernels for.
 const FEATURES: [&str; 18] = [
-    "sse2", "ssse3", "sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512_vnni",
-    "amx_int8", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sme",
+    "sse2",
+    "ssse3",
+    "sse4_1",
+    "avx",
+    "f16c",
+    "fma",
+    "avx2",
+    "avx_vnni",
+    "avx512f",
+    "avx512_vnni",
+    "amx_int8",
+    "asimd",
+    "asimdhp",
+    "asimddp",
+    "i8mm",
+    "bf16",
+    "sve",
+    "sme",
 ];
 
 impl System {
@@ -30,7 +46,9 @@ impl System {
         let cpu = read_text(&root.join("proc/cpuinfo")).unwrap_or_default();
         let memory = read_text(&root.join("proc/meminfo")).unwrap_or_default();
         let kernel = |file: &str| read_text(&root.join("proc/sys/kernel").join(file));
-        let features = field(&cpu, "flags").or_else(|| field(&cpu, "Features")).unwrap_or_default();
+        let features = field(&cpu, "flags")
+            .or_else(|| field(&cpu, "Features"))
+            .unwrap_or_default();
         Self {
             board: read_text(&root.join("sys/firmware/devicetree/base/model"))
                 .or_else(|| read_text(&root.join("sys/class/dmi/id/product_name"))),
@@ -38,7 +56,11 @@ impl System {
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             cpu_features: FEATURES
                 .iter()
-                .filter(|feature| features.split_whitespace().any(|present| present == **feature))
+                .filter(|feature| {
+                    features
+                        .split_whitespace()
+                        .any(|present| present == **feature)
+                })
                 .map(|&feature| feature.to_owned())
                 .collect(),
             kernel: kernel("osrelease")
@@ -135,8 +157,14 @@ mod tests {
         assert_eq!(system.board.as_deref(), Some("Raspberry Pi 5 Model B"));
         assert_eq!(system.cpu.as_deref(), Some("Cortex-A76"));
         assert_eq!(system.cpu_features, ["asimd", "asimddp"]);
-        assert_eq!(system.kernel.as_deref(), Some("6.18.0 #1 SMP PREEMPT_RT Mon Jan  1"));
-        assert_eq!((system.memory_kb, system.memory_available_kb), (Some(8_123_456), Some(7_000_000)));
+        assert_eq!(
+            system.kernel.as_deref(),
+            Some("6.18.0 #1 SMP PREEMPT_RT Mon Jan  1")
+        );
+        assert_eq!(
+            (system.memory_kb, system.memory_available_kb),
+            (Some(8_123_456), Some(7_000_000))
+        );
         let realtime = Realtime::read(&tree.0);
         assert!(realtime.preempt_rt);
         assert_eq!(realtime.rtprio_limit.as_deref(), Some("99"));
@@ -145,7 +173,10 @@ mod tests {
 
     #[test]
     fn preempt_dynamic_is_not_preempt_rt() {
-        let tree = Tree::new("dynamic", &[("proc/sys/kernel/version", b"#1 SMP PREEMPT_DYNAMIC x\n")]);
+        let tree = Tree::new(
+            "dynamic",
+            &[("proc/sys/kernel/version", b"#1 SMP PREEMPT_DYNAMIC x\n")],
+        );
         assert!(!Realtime::read(&tree.0).preempt_rt);
     }
 }
