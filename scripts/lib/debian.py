@@ -10,6 +10,7 @@ import json
 import lzma
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 import urllib.error
@@ -140,6 +141,8 @@ class Fetcher:
     def fetch(self, packages: list[Package]) -> list[Package]:
         """Returns the packages as fetched: the locked ones, or their successors where gone."""
         missing = [p for p in packages if not (self.cache / p.base).exists()]
+        successors = {p: new for p in missing if (new := self._taken_before(p))}
+        missing = [p for p in missing if p not in successors]
         if missing:
             total = sum(p.size for p in missing)
             say(f"fetching {len(missing)} Debian packages, {total / 1e6:.0f} MB")
@@ -158,14 +161,19 @@ class Fetcher:
                     say(f"fetched {done} of {len(missing)}")
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # after an error: start no other, wait for none
-        if not gone:
-            return packages
-        successors = {p: self._successor(p) for p in gone}
+        successors |= {p: self._successor(p) for p in gone}
         for old, new in successors.items():
-            if not (self.cache / new.base).exists():
-                self._one(new)
+            say(f"{old.name} {old.version} ({old.suite}) is no longer on the mirror; {new.version} is taken, and recorded in manifest.json")
             self.replaced.append({"name": old.name, "locked": old.version, "taken": new.version, "sha256": new.sha256})
         return [successors.get(p, p) for p in packages]
+
+    def _taken_before(self, package: Package) -> Package | None:
+        """The successor an earlier run has brought into the cache."""
+        record = self.cache / f"{package.base}.successor"
+        if self.locked_only or not record.exists():
+            return None
+        new = Package(**json.loads(record.read_text()))
+        return new if (self.cache / new.base).exists() else None
 
     def _one(self, package: Package) -> None:
         download(f"{mirror()}/{package.file}", self.cache / package.base, package.size, package.sha256)
@@ -178,7 +186,12 @@ class Fetcher:
         if package.name not in index:
             raise BuildError(f"{text}, and the suite has no other. Renew the lock with scripts/lock-debian.")
         new = index[package.name]
-        say(f"{text}; taking {new.version} and recording it in manifest.json")
+        try:
+            if not (self.cache / new.base).exists():
+                self._one(new)
+        except urllib.error.HTTPError as error:
+            raise BuildError(f"{text}; of its successor {new.base} the mirror says {error}. Try again later, or another mirror.") from error
+        (self.cache / f"{package.base}.successor").write_text(json.dumps(vars(new)))
         return new
 
     def _index(self, suite: str, arch: str) -> dict[str, Package]:
@@ -220,7 +233,11 @@ def unpack(cache: Path, packages: list[Package], root: Path) -> None:
             tar = ["tar", "-x", "-C", str(root), "--keep-directory-symlink", "--no-same-owner"]
             result = subprocess.run(tar, stdin=source.stdout, check=False, capture_output=True, text=True)
         if result.returncode or source.returncode:
-            raise BuildError(f"cannot unpack {package.base}: {result.stderr.strip()}")
+            raise BuildError(
+                f"cannot unpack {package.base}: {result.stderr.strip()}\n"
+                f"  {shutil.disk_usage(root).free / 1e6:.0f} MB are free in {root}.\n"
+                f"  If that is enough, the package is damaged: remove {cache / 'debian' / package.base} and run the command again."
+            )
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(one, packages))

@@ -71,6 +71,8 @@ def command_line(machine: Machine, slot: str, verity: dict, extra: list[str]) ->
         f"console={machine.console}",
         "quiet",
         "loglevel=4",
+        # The backup table too, should the primary be torn by a power cut.
+        "gpt",
         f'dm-mod.create="root,,,ro,{target}"',
         f"dm-mod.waitfor={device}",
         "root=/dev/dm-0",
@@ -92,6 +94,7 @@ def board_device_tree(sdk: Sdk, machine: Machine, folder: Path, log: Path) -> Pa
 
 def boot_slot(sdk: Sdk, machine: Machine, slot: str, kernel: Path, verity: dict, extra: list[str], result: Path, log: Path) -> None:
     """Writes `result/boot-<slot>.vfat`."""
+    check_fits(kernel / "Image", f"boot-{slot}")
     work = result / f"boot-{slot}"
     work.mkdir()
     shutil.copyfile(kernel / "Image", work / "Image")

@@ -117,7 +117,31 @@ def test_a_gone_version_is_replaced_said_and_recorded(
     assert (tmp_path / "debian" / new.base).read_bytes() == CONTENT
     assert fetcher.replaced == [{"name": "tool", "locked": "1.0", "taken": "1.1", "sha256": new.sha256}]
     said = capsys.readouterr().out
-    assert "tool 1.0 (trixie) is no longer on the mirror; taking 1.1" in said
+    assert "tool 1.0 (trixie) is no longer on the mirror; 1.1 is taken" in said
+
+
+def test_a_replaced_version_needs_no_network_the_next_time(
+    tmp_path: Path, server: Server, superseded: tuple[debian.Package, debian.Package]
+) -> None:
+    old, new = superseded
+    fetch(tmp_path, old)
+    server.requests.clear()
+    taken, fetcher = fetch(tmp_path, old)
+    assert taken == [new]
+    assert fetcher.replaced == [{"name": "tool", "locked": "1.0", "taken": "1.1", "sha256": new.sha256}]
+    assert server.requests == []
+    with pytest.raises(BuildError, match="--locked allows no other"):
+        fetch(tmp_path, old, locked=True)
+
+
+def test_a_successor_that_the_index_has_and_the_pool_has_not_is_an_error(
+    tmp_path: Path, server: Server, superseded: tuple[debian.Package, debian.Package]
+) -> None:
+    old, new = superseded
+    del server.files[new.file]
+    with pytest.raises(BuildError, match=r"tool 1\.0 .* of its successor tool_1\.1_all\.deb the mirror says HTTP Error 404"):
+        fetch(tmp_path, old)
+    assert list((tmp_path / "debian").iterdir()) == []
 
 
 def test_a_gone_version_is_an_error_when_locked(tmp_path: Path, superseded: tuple[debian.Package, debian.Package]) -> None:
