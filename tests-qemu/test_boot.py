@@ -51,8 +51,8 @@ def test_preempt_rt(appliance):
 def test_vision_thread_is_fifo_and_memory_locked(appliance):
     threads = appliance.agent.ask("threads", process="edgeai run")["threads"]
     by_name = {t["name"]: t for t in threads}
-    assert by_name["vision"]["policy"] == "FIFO"
-    assert by_name["signal"]["policy"] == "FIFO"
+    assert by_name["vision"]["policy"] == "SCHED_FIFO"
+    assert by_name["signal"]["policy"] == "SCHED_FIFO"
     assert by_name["signal"]["priority"] > by_name["vision"]["priority"] > 0
     # mlockall locks what is mapped and accessible: at least what is resident of the program itself.
     assert by_name["vision"]["vm_lck_kb"] > 1024

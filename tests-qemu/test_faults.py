@@ -56,7 +56,7 @@ def test_model_missing_or_truncated_then_repaired(new_board, test_image, photogr
     mark = board.mark()
     owner = image.replace('file = "ssd-mobilenet-v2-oidv4-int8"', 'file = "/data/edgeai/models/mine"')
     board.agent.write(OWNER, owner.encode())
-    board.agent.ask("kill", process="edgeai run", signal=15)
+    board.agent.kill("edgeai run", "TERM")
     board.wait_for(r"safe: .*model", after=mark)
     assert_safe(board)
 
@@ -72,7 +72,7 @@ def test_model_missing_or_truncated_then_repaired(new_board, test_image, photogr
 
     mark = board.mark()
     board.agent.write("/data/edgeai/models/mine/labels.txt", files["labels.txt"] + b"One too many\n")
-    board.agent.ask("kill", process="edgeai run", signal=15)
+    board.agent.kill("edgeai run", "TERM")
     board.wait_for(r"safe: .*labels\.txt", after=mark)
     assert_safe(board)
 
@@ -95,7 +95,7 @@ def test_owner_s_wrong_configuration_is_refused_with_its_place(appliance, what):
     appliance.agent.write(OWNER, image.replace(old, new, 1).encode())
     mark = appliance.mark()
     try:
-        appliance.agent.ask("kill", process="edgeai run", signal=15)
+        appliance.agent.kill("edgeai run", "TERM")
         line = appliance.wait_for(rf"configuration refused: {OWNER}:\d+:\d+: .*({names}).*; using /etc/edgeai/appliance.toml", after=mark)
         number = int(line.group(0).split(f"{OWNER}:")[1].split(":")[0])
         written = image.replace(old, new, 1).splitlines()
@@ -104,7 +104,7 @@ def test_owner_s_wrong_configuration_is_refused_with_its_place(appliance, what):
     finally:
         appliance.agent.ask("remove", path=OWNER)
         mark = appliance.mark()
-        appliance.agent.ask("kill", process="edgeai run", signal=15)
+        appliance.agent.kill("edgeai run", "TERM")
         appliance.wait_for(r"first decision", after=mark)
 
 
@@ -112,7 +112,7 @@ def test_a_crash_of_the_runtime_ends_safe_and_is_restarted(appliance, photograph
     appliance.agent.show(photograph("astronaut"))
     appliance.agent.wait_level("lamp", 1)
     mark = appliance.mark()
-    appliance.agent.ask("kill", process="edgeai run", signal=9)
+    appliance.agent.kill("edgeai run", "KILL")
     appliance.wait_for(r"edgeai-init: edgeai run exited", after=mark)
     appliance.wait_for(r"first decision", after=mark)
     appliance.agent.wait_level("lamp", 1)
@@ -121,7 +121,7 @@ def test_a_crash_of_the_runtime_ends_safe_and_is_restarted(appliance, photograph
 def test_a_hung_runtime_is_killed_and_restarted(appliance):
     """SIGSTOP: no heartbeat, no progress."""
     mark = appliance.mark()
-    appliance.agent.ask("kill", process="edgeai run", signal=19)
+    appliance.agent.kill("edgeai run", "STOP")
     appliance.wait_for(r"edgeai-init: edgeai run exited", after=mark)
     appliance.wait_for(r"first decision", after=mark)
 
@@ -136,7 +136,7 @@ def test_full_data_partition(new_board, test_image, photograph):
     board.agent.show(photograph("astronaut"))
     board.agent.wait_level("lamp", 1)
     mark = board.mark()
-    board.agent.ask("kill", process="edgeai run", signal=15)
+    board.agent.kill("edgeai run", "TERM")
     board.wait_for(r"first decision", after=mark)
 
 

@@ -28,7 +28,7 @@ def test_a_person_raises_the_line_and_leaving_lowers_it(appliance, photograph, f
     figures["picture_to_pin_ms"] = raised
     figures["frame_to_action_us"] = after["frame_to_action_us"]
     assert after["deadline_misses"] == before["deadline_misses"]
-    assert after["frame_to_action_us"]["max"] <= 5_000_000  # the test appliance's deadline
+    assert after["frame_to_action_us"]["max"] <= 10_000_000  # the test appliance's deadline
 
     mark = appliance.mark()
     appliance.agent.show(photograph("china"))
@@ -55,7 +55,7 @@ def test_a_score_within_the_hysteresis_keeps_the_line(new_board, test_image, pho
         new = image.replace(old, f"score = {score_wanted:.2f}, hysteresis = {hysteresis:.2f}")
         board.agent.write("/data/edgeai/appliance.toml", new.encode())
         mark = board.mark()
-        board.agent.ask("kill", process="edgeai run", signal=15)
+        board.agent.kill("edgeai run", "TERM")
         board.wait_for(r"first decision", after=mark)
 
     restart_with(min(score + 0.1, 0.99), 0.3)

@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{Read, Write};
+use std::fs::{File, create_dir_all};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 /// Most that is read of a file: devices have no end.
@@ -29,12 +29,29 @@ pub fn read(path: &Path) -> anyhow::Result<String> {
 /// Replaces a file's contents; on disk when this returns.
 pub fn write(path: &Path, data: &str) -> anyhow::Result<()> {
     let contents = decode(data)?;
+    if let Some(folder) = path.parent() {
+        create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
     let mut file = File::create(path).with_context(|| path.display().to_string())?;
     file.write_all(&contents)
         .with_context(|| path.display().to_string())?;
     // Not every file can be synced (sysfs); what cannot needs none.
     let _ = file.sync_all();
     Ok(())
+}
+
+/// Writes zeros until there is no space; how many bytes went in.
+pub fn fill(path: &Path) -> anyhow::Result<u64> {
+    let mut file = File::create(path).with_context(|| path.display().to_string())?;
+    let block = vec![0; 1 << 16];
+    let mut written = 0;
+    loop {
+        match file.write(&block) {
+            Ok(count) => written += count as u64,
+            Err(error) if error.kind() == ErrorKind::StorageFull => return Ok(written),
+            Err(error) => return Err(error).context(path.display().to_string()),
+        }
+    }
 }
 
 /// Space of a file system in bytes.

@@ -177,6 +177,12 @@ fn perform(agent: &mut Agent, request: Request) -> anyhow::Result<Map<String, Va
             files::write(&path, &data)?;
             json!({})
         }
+        Request::Remove { path } => {
+            fs::remove_file(&path)?;
+            json!({})
+        }
+        Request::Stat { path } => json!({"bytes": fs::metadata(&path)?.len()}),
+        Request::Fill { path } => json!({"bytes": files::fill(&path)?}),
         Request::Statfs { path } => files::statfs(&path)?,
     };
     match reply {

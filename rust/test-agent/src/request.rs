@@ -35,8 +35,14 @@ pub enum Request {
     Kill { process: String, signal: String },
     /// Contents of a file, base64.
     Read { path: PathBuf },
-    /// Replaces a file's contents with base64 data.
+    /// Replaces a file's contents with base64 data; makes the folders it needs.
     Write { path: PathBuf, data: String },
+    /// Removes a file.
+    Remove { path: PathBuf },
+    /// Size of a file.
+    Stat { path: PathBuf },
+    /// Writes a file until its file system is full.
+    Fill { path: PathBuf },
     /// Space of a file system.
     Statfs { path: PathBuf },
 }

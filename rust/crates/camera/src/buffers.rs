@@ -76,6 +76,11 @@ impl Buffers {
         Ok(buffers)
     }
 
+    /// How many buffers there are.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.mappings.len()).unwrap_or(u32::MAX)
+    }
+
     /// Gives a buffer back to the driver.
     pub fn queue(&self, index: u32) -> io::Result<()> {
         ioctl(self.device.handle().fd(), &QBUF, &mut description(index))

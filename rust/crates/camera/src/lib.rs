@@ -141,23 +141,33 @@ impl Camera {
     }
 
     /// The newest frame: older ones that wait are given back and counted as dropped, and so are
-    /// damaged ones. Blocks for at most `timeout` (rounded up to 1 ms). Does not allocate.
+    /// damaged ones. A driver that ran out of buffers while the last frame was in work could not
+    /// keep what came after; all it has is old then, and the frame returned is the next one. Blocks for at most `timeout` (rounded up to 1 ms). Does not allocate.
     ///
     /// # Errors
     /// [`CameraError::TimedOut`], or [`CameraError::Lost`] when the camera is gone.
     pub fn next(&mut self, timeout: Duration) -> Result<Frame<'_>, CameraError> {
         let end = edgeai_realtime::monotonic_now() + timeout;
+        // What the driver could fill since the last call.
+        let mut free = self.buffers.count();
         if let Some(index) = self.lent.take() {
             self.buffers.queue(index)?;
+            free -= 1;
         }
         let newest = loop {
             let left = end.saturating_sub(edgeai_realtime::monotonic_now());
             if !self.buffers.wait(left)? {
                 return Err(CameraError::TimedOut);
             }
-            if let Some(newest) = self.newest()? {
+            let (newest, taken) = self.newest()?;
+            let Some(newest) = newest else { continue };
+            if taken < free {
                 break newest;
             }
+            self.dropped += 1;
+            self.buffers.queue(newest.index)?;
+            // The driver has buffers now, so whatever comes next is new.
+            free = u32::MAX;
         };
         self.lent = Some(newest.index);
         let Negotiated {
@@ -185,14 +195,16 @@ impl Camera {
         self.dropped
     }
 
-    /// Empties the driver's queue down to its newest good frame.
-    fn newest(&mut self) -> Result<Option<Dequeued>, CameraError> {
+    /// Empties the driver's queue down to its newest good frame; how many were in it.
+    fn newest(&mut self) -> Result<(Option<Dequeued>, u32), CameraError> {
         let mut newest: Option<Dequeued> = None;
+        let mut count = 0;
         // Bounded, so that a driver that fills buffers faster than they are given back cannot hold us.
         for _ in 0..2 * BUFFERS {
             let Some(taken) = self.buffers.dequeue()? else {
                 break;
             };
+            count += 1;
             self.dropped += sequence_gap(self.last_sequence, taken.sequence);
             self.last_sequence = Some(taken.sequence);
             let whole = taken.bytes_used >= needed_bytes(&self.negotiated);
@@ -206,7 +218,7 @@ impl Camera {
                 self.buffers.queue(surplus.index)?;
             }
         }
-        Ok(newest)
+        Ok((newest, count))
     }
 }
 
