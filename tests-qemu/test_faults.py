@@ -78,11 +78,11 @@ def test_model_missing_or_truncated_then_repaired(new_board, test_image, photogr
 
 
 WRONG = {
-    "unknown key": ('fps = 30', 'fsp = 30', "fsp"),
+    "unknown key": ("fps = 30", "fsp = 30", "fsp"),
     "type": ("fps = 30", 'fps = "thirty"', "fps|thirty|integer"),
-    "range": ("score = 0.5", "score = 1.5", "score"),
-    "pin": ('line = "lamp"', 'line = "gpiochip0:"', "line|gpiochip0"),
-    "overlapping outputs": ('line = "lamp"', 'line = "stop"', "stop"),
+    "range": ("score = 0.5", "score = 1.5", "1.5 is out of range"),
+    "pin": ('line = "lamp"', 'line = "gpiochip0:"', "gpiochip"),
+    "overlapping outputs": ('line = "lamp"', 'line = "stop"', "one owner"),
 }
 
 

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from board import PATIENCE
+from photographs import yuyv
 
 HERE = Path(__file__).resolve().parent
 
 
-def decided(board) -> int:
-    return board.agent.metrics()["frames"]
+def wait_decisions(board, count: int) -> None:
+    """Waits until the device has decided on `count` more frames, each taken after this call."""
+    wanted = board.agent.metrics()["frames"] + count + 1  # one may be in work
+    end = time.monotonic() + PATIENCE
+    while board.agent.metrics()["frames"] < wanted:
+        assert time.monotonic() < end, board.tail()
+        time.sleep(0.2)
+
+
+def reference(image: Path) -> list[dict]:
+    """Detections of the Python reference: same runtime release, same model."""
+    model = Path(os.environ["EDGEAI_MODELS"]) / "ssd-mobilenet-v2-oidv4-int8"
+    command = [sys.executable, str(HERE / "reference/infer.py"), "--model", str(model), "--image", str(image), "--json"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["detections"]
 
 
 def test_a_person_raises_the_line_and_leaving_lowers_it(appliance, photograph, figures):
@@ -37,39 +55,28 @@ def test_a_person_raises_the_line_and_leaving_lowers_it(appliance, photograph, f
     appliance.wait_for(r"outputs: lamp=low", after=mark)
 
 
-def test_a_score_within_the_hysteresis_keeps_the_line(new_board, test_image, photograph):
-    """The same person at a score between the two thresholds does not raise the line, but keeps it high.
+def test_a_score_within_the_hysteresis_neither_raises_nor_lowers(appliance, photograph, photograph_file, tmp_path):
+    """A faint person, scored between the two thresholds (0.4 and 0.5): the line keeps its level, whichever it is."""
+    clear = Image.open(io.BytesIO(photograph_file("astronaut")[1])).convert("RGB")
+    scores = {}
+    for percent in range(4, 60, 2):
+        faint = Image.blend(Image.new("RGB", clear.size, (128, 128, 128)), clear, percent / 100)
+        faint.resize((640, 480), Image.Resampling.BILINEAR).save(tmp_path / "faint.png")
+        found = reference(tmp_path / "faint.png")
+        scores[percent] = max((d["score"] for d in found if d["label"] == "Person"), default=0.0)
+        if 0.43 <= scores[percent] <= 0.47:
+            break
+    else:
+        raise AssertionError(f"no blend has a score well between the thresholds: {scores}")
+    between = yuyv((tmp_path / "faint.png").read_bytes(), 640, 480)
 
-    The owner's file sets the threshold above and the hysteresis around the score
-    this model gives the photograph (0.6).
-    """
-    board = new_board(test_image, disk_mib=512)
-    board.start(photograph("astronaut"))
-    board.wait_for(r"first decision")
-    score = best(board, "Person")
-    image = board.agent.read("/etc/edgeai/appliance.toml").decode()
-    old = "score = 0.5, hysteresis = 0.1"
-    assert old in image
-
-    def restart_with(score_wanted: float, hysteresis: float) -> None:
-        new = image.replace(old, f"score = {score_wanted:.2f}, hysteresis = {hysteresis:.2f}")
-        board.agent.write("/data/edgeai/appliance.toml", new.encode())
-        mark = board.mark()
-        board.agent.kill("edgeai run", "TERM")
-        board.wait_for(r"first decision", after=mark)
-
-    restart_with(min(score + 0.1, 0.99), 0.3)
-    assert board.agent.level("lamp") == 0, "below the threshold the line stays low, whatever the hysteresis"
-    restart_with(score - 0.05, 0.3)
-    board.agent.wait_level("lamp", 1)
-
-
-def best(board, label: str) -> float:
-    """The highest score the device itself gives a class on the photograph it is shown, by `edgeai infer`."""
-    found = board.agent.metrics().get("best", {})
-    if label in found:
-        return found[label]
-    return 0.6
+    for picture, level in (("china", 0), ("astronaut", 1)):
+        appliance.agent.show(photograph(picture))
+        appliance.agent.wait_level("lamp", level)
+        wait_decisions(appliance, 1)
+        appliance.agent.show(between)
+        wait_decisions(appliance, 3)
+        assert appliance.agent.level("lamp") == level, (scores, appliance.tail())
 
 
 def test_input_edge_drives_an_output(appliance):
@@ -84,8 +91,6 @@ def test_input_edge_drives_an_output(appliance):
 def test_camera_delivers_at_least_15_frames_per_second(appliance, figures):
     """What the driver delivered (frames used and frames passed over for newer ones), in guest time."""
     first, start = appliance.agent.metrics(), uptime(appliance)
-    import time
-
     time.sleep(10)
     last, end = appliance.agent.metrics(), uptime(appliance)
     delivered = sum(last[k] - first[k] for k in ("frames", "dropped"))
@@ -100,7 +105,7 @@ def uptime(board) -> float:
 
 
 def test_memory_of_the_runtime(appliance, figures, build):
-    """Resident memory of `edgeai run` beside the model."""
+    """Resident memory of `edgeai run`, all of it locked, beside the model's size."""
     threads = appliance.agent.ask("threads", process="edgeai run")["threads"]
     model = next(
         f["bytes"] for f in json.loads((build / "test-manifest.json").read_text())["root"]["files"]
@@ -108,6 +113,8 @@ def test_memory_of_the_runtime(appliance, figures, build):
     )  # fmt: skip
     figures["resident_kib"] = threads[0]["vm_rss_kb"]
     figures["model_kib"] = model // 1024
+    # The arena is not told by the runtime; the model's bytes are a lower bound of what it needs beside ours.
+    assert threads[0]["vm_rss_kb"] * 1024 - model <= 40 << 20
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "china"])
@@ -115,20 +122,14 @@ def test_infer_gives_the_reference_detections(appliance, photograph_file, name, 
     """`edgeai infer` in the guest against the Python reference here: same runtime release, same photograph."""
     file, content = photograph_file(name)
     (tmp_path / file).write_bytes(content)
-    model = Path(os.environ["EDGEAI_MODELS"]) / "ssd-mobilenet-v2-oidv4-int8"
-    reference = json.loads(
-        subprocess.run(
-            [sys.executable, str(HERE / "reference/infer.py"), "--model", str(model), "--image", str(tmp_path / file), "--json"],
-            check=True, capture_output=True, text=True,
-        ).stdout
-    )["detections"]  # fmt: skip
+    expected = reference(tmp_path / file)
     appliance.agent.write(f"/tmp/{file}", content)
     model_here = "/usr/share/edgeai/models/ssd-mobilenet-v2-oidv4-int8"
     answer = appliance.agent.execute("/usr/bin/edgeai", "infer", "--model", model_here, "--image", f"/tmp/{file}", "--json")
     assert answer["code"] == 0, answer
     found = json.loads(answer["stdout"])["detections"]
     # Detections just at the threshold may be on either side of it.
-    for mine, theirs in ((found, reference), (reference, found)):
+    for mine, theirs in ((found, expected), (expected, found)):
         for one in mine:
             if one["score"] >= 0.35:
                 assert any(same(one, other) for other in theirs), (one, theirs)

@@ -108,10 +108,7 @@ def decode(options, grid, offsets, logits, labels):
         kept.append((score, box, label))
         if len(kept) == options["max_detections"]:
             break
-    return [
-        {"label": labels[label], "score": float(score), "box": [float(v) for v in box]}
-        for score, box, label in kept
-    ]
+    return [{"label": labels[label], "score": float(score), "box": [float(v) for v in box]} for score, box, label in kept]
 
 
 def outputs_of(details, options):
@@ -135,9 +132,7 @@ def main():
     labels = (arguments.model / "labels.txt").read_text().splitlines()
     width, height = description["input"]["size"]
     low, high = description["input"]["range"]
-    interpreter = Interpreter(
-        model_path=str(arguments.model / "model.tflite"), num_threads=arguments.threads
-    )
+    interpreter = Interpreter(model_path=str(arguments.model / "model.tflite"), num_threads=arguments.threads)
     interpreter.allocate_tensors()
     source = interpreter.get_input_details()[0]
     boxes, logits = outputs_of(interpreter.get_output_details(), description["decode"])
@@ -162,7 +157,7 @@ def main():
         detections = decode(description["decode"], grid, offsets, scores, labels)
         times.append((t1 - t0, t2 - t1, time.perf_counter() - t2))
 
-    preprocess, invoke, decoded = (round(1e3 * float(np.median(t)), 3) for t in zip(*times))
+    preprocess, invoke, decoded = (round(1e3 * float(np.median(t)), 3) for t in zip(*times, strict=True))
     names = {"float32": "f32", "int8": "i8", "uint8": "u8"}
     json.dump(
         {

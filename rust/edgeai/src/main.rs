@@ -37,9 +37,9 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::parse();
     let result = match arguments.command {
-        Command::Init => {
-            Err(anyhow::anyhow!("init runs as PID 1 only; to run the appliance here, use `edgeai run`"))
-        }
+        Command::Init => Err(anyhow::anyhow!(
+            "init runs as PID 1 only; to run the appliance here, use `edgeai run`"
+        )),
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Safe(arguments) => commands::safe::run(&arguments),
         Command::Infer(arguments) => commands::infer::run(&arguments),
