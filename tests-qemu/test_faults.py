@@ -42,7 +42,7 @@ def test_camera_vanishes_and_returns_while_running(new_board, test_image, photog
         board.agent.wait_level("lamp", 1)
 
 
-def test_model_missing_or_truncated_then_repaired(new_board, test_image, photograph):
+def test_model_missing_or_truncated_then_repaired(new_board, test_image, photograph, figures):
     """The owner's model directory goes before the image's; a bad one is refused, a repaired one is taken."""
     board = new_board(test_image, disk_mib=512)
     board.start(photograph("astronaut"))
@@ -59,6 +59,10 @@ def test_model_missing_or_truncated_then_repaired(new_board, test_image, photogr
     board.agent.kill("edgeai run", "TERM")
     board.wait_for(r"safe: .*model", after=mark)
     assert_safe(board)
+    # What `edgeai run` itself keeps resident, all of it locked: no model, no runtime library yet.
+    own = board.agent.ask("threads", process="edgeai run")["threads"][0]["vm_rss_kb"]
+    figures["resident_without_model_kib"] = own
+    assert own <= 20 << 10
 
     mark = board.mark()
     for name, content in files.items():

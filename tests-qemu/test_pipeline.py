@@ -113,8 +113,6 @@ def test_memory_of_the_runtime(appliance, figures, build):
     )  # fmt: skip
     figures["resident_kib"] = threads[0]["vm_rss_kb"]
     figures["model_kib"] = model // 1024
-    # The arena is not told by the runtime; the model's bytes are a lower bound of what it needs beside ours.
-    assert threads[0]["vm_rss_kb"] * 1024 - model <= 40 << 20
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "china"])
