@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import tomllib
 import urllib.error
 import urllib.request
@@ -23,6 +24,8 @@ from lib.report import BuildError, say
 SCRIPTS = Path(__file__).resolve().parent.parent
 REQUEST = SCRIPTS / "lock" / "debian.toml"
 LOCK = SCRIPTS / "lock" / "debian.lock.json"
+CONNECTIONS = 8  # at once; some resolvers refuse many more
+WAITS = (1, 2, 4)  # seconds before each further try
 
 
 @dataclass(frozen=True)
@@ -92,41 +95,55 @@ def sha256(path: Path) -> str:
 def download(url: str, target: Path, size: int, digest: str) -> None:
     """Downloads to `target`, resuming a partial file; refuses any other content.
 
+    A fault of the network is waited out a few times, each try going on where the last one ended.
     Raises urllib.error.HTTPError and a full disk's OSError as they come, BuildError for everything else.
     """
     partial = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
-    have = partial.stat().st_size if partial.exists() else 0
-    if have > size:
-        partial.unlink()
-        have = 0
-    if have < size:
-        headers = {"Range": f"bytes={have}-"} if have else {}
+    for wait in (*WAITS, None):
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
-                mode = "ab" if have and answer.status == 206 else "wb"
-                left = int(answer.headers.get("Content-Length", 0))
-                with partial.open(mode) as stream:
-                    while block := answer.read(1 << 20):
-                        stream.write(block)
-                        left -= len(block)
-                if left > 0:
-                    raise ConnectionError(f"the connection ended {left} bytes early")
-        except urllib.error.HTTPError as error:
-            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                partial.unlink()  # not the beginning of this file: never ask for its rest again
+            transfer(url, partial, size)
+            break
+        except urllib.error.HTTPError:
             raise
         except (OSError, http.client.HTTPException) as error:
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise BuildError(
-                f"cannot download {target.name}: {getattr(error, 'reason', error)}\n"
-                "  The fetch step needs the network; what has arrived is kept, run the command again."
-            ) from error
+            if wait is None:
+                raise BuildError(
+                    f"cannot download {target.name}: {getattr(error, 'reason', error)}\n"
+                    "  The fetch step needs the network; what has arrived is kept, run the command again."
+                ) from error
+            time.sleep(wait)
     if (got := sha256(partial)) != digest:
         partial.unlink()
         raise BuildError(f"{target.name}: hash mismatch\n  expected sha256 {digest}\n  got             {got}")
     partial.rename(target)
+
+
+def transfer(url: str, partial: Path, size: int) -> None:
+    """Brings `partial` to `size` bytes, from where it is."""
+    have = partial.stat().st_size if partial.exists() else 0
+    if have > size:
+        partial.unlink()
+        have = 0
+    if have == size:
+        return
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+            mode = "ab" if have and answer.status == 206 else "wb"
+            left = int(answer.headers.get("Content-Length", 0))
+            with partial.open(mode) as stream:
+                while block := answer.read(1 << 20):
+                    stream.write(block)
+                    left -= len(block)
+            if left > 0:
+                raise ConnectionError(f"the connection ended {left} bytes early")
+    except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            partial.unlink()  # not the beginning of this file: never ask for its rest again
+        raise
 
 
 class Fetcher:
@@ -147,7 +164,7 @@ class Fetcher:
             total = sum(p.size for p in missing)
             say(f"fetching {len(missing)} Debian packages, {total / 1e6:.0f} MB")
         gone: list[Package] = []
-        pool = concurrent.futures.ThreadPoolExecutor(16)
+        pool = concurrent.futures.ThreadPoolExecutor(CONNECTIONS)
         try:
             jobs = {pool.submit(self._one, p): p for p in missing}
             for done, job in enumerate(concurrent.futures.as_completed(jobs), 1):
