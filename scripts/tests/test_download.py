@@ -53,7 +53,8 @@ def test_a_shorter_whole_answer_is_refused_and_not_kept(tmp_path: Path, server: 
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["server resumes", "server ignores Range"])
-def test_a_cut_download_is_kept_and_finished(tmp_path: Path, server: Server, ranges: bool) -> None:
+def test_a_cut_download_is_kept_and_finished(tmp_path: Path, server: Server, ranges: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "WAITS", ())
     wanted = package("tool", CONTENT)
     server.files[wanted.file] = CONTENT
     server.ranges = ranges
@@ -67,6 +68,16 @@ def test_a_cut_download_is_kept_and_finished(tmp_path: Path, server: Server, ran
     assert server.requests[-1] == (f"/{wanted.file}", "bytes=100000-")
     assert [p.name for p in (tmp_path / "debian").iterdir()] == [wanted.base]
     assert (tmp_path / "debian" / wanted.base).read_bytes() == CONTENT
+
+
+def test_a_download_cut_again_and_again_goes_on_by_itself(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "WAITS", (0, 0, 0))
+    wanted = package("tool", CONTENT)
+    server.files[wanted.file] = CONTENT
+    server.cut = len(CONTENT) // 3
+    fetch(tmp_path, wanted)
+    assert (tmp_path / "debian" / wanted.base).read_bytes() == CONTENT
+    assert len(server.requests) > 1
 
 
 def test_a_complete_part_needs_no_request(tmp_path: Path, server: Server) -> None:
