@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 
 def test_own_boot_loader_and_slot(appliance):
@@ -18,8 +19,6 @@ def test_own_boot_loader_and_slot(appliance):
 def test_second_slot_boots_when_the_first_is_destroyed(new_board, test_image, tmp_path):
     """A boot partition that cannot be read is passed over."""
     broken = tmp_path / "broken.img"
-    import shutil
-
     shutil.copyfile(test_image, broken)
     with broken.open("r+b") as disk:
         disk.seek(8 << 20)  # boot-a, as in partitions.toml

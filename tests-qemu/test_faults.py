@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 SAFE = {"lamp": 0, "stop": 1}  # as in image/appliance.toml
@@ -146,8 +148,6 @@ def test_full_data_partition(new_board, test_image, photograph):
 
 def test_damaged_data_partition_is_never_formatted(new_board, test_image, tmp_path):
     """Garbage over the superblocks: not mountable; the appliance runs on the image's own configuration."""
-    import subprocess
-
     board = new_board(test_image, disk_mib=512)
     board.on()
     board.wait_for(r"edgeai-init: ready in \d+ ms \(data ready\)")
@@ -172,3 +172,26 @@ def test_damaged_data_partition_is_never_formatted(new_board, test_image, tmp_pa
     with after.open("rb") as disk:
         disk.seek(start)
         assert disk.read(16 << 20) == before
+
+
+def test_damaged_data_partition_is_repaired(new_board, test_image, tmp_path):
+    """The superblock is gone: e2fsck finds a backup, and what the owner wrote is still there."""
+    board = new_board(test_image, disk_mib=512)
+    board.on()
+    board.agent.connect()
+    board.wait_for(r"edgeai-init: ready in \d+ ms \(data ready\)")
+    board.agent.write("/data/edgeai/kept", b"the owner's")
+    board.press_power()
+    board.wait_off()
+    board.off()
+    raw = tmp_path / "disk.raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", str(board.disk), str(raw)], check=True)
+    with raw.open("r+b") as disk:
+        disk.seek(((8 + 64 + 192) << 20) + 1024)  # data, as in partitions.toml; the superblock is at 1024
+        disk.write(bytes(1024))
+    second = new_board(raw)
+    second.on()
+    second.agent.connect()
+    second.wait_for(r"edgeai-init: e2fsck ")
+    second.wait_for(r"edgeai-init: ready in \d+ ms \(data ready\)")
+    assert second.agent.read("/data/edgeai/kept") == b"the owner's"
