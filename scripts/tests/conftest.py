@@ -10,6 +10,7 @@ import hashlib
 import http.server
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+# A shell starts background jobs with SIGINT ignored, and so would be the programs under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 REPOSITORY = SCRIPTS.parent
