@@ -228,10 +228,9 @@ class Build:
     def model_directories(self) -> Path:
         """A folder with all model directories of the image."""
         names = self.models()
-        inputs: list[str | Path] = [self.sdk.identity, SCRIPTS / "lock/python.txt", SCRIPTS / "convert-model", SCRIPTS / "lib/quantise.py"]
-        inputs += [MODELS / name for name in names]
+        tools = [SCRIPTS / "lock/python.txt", SCRIPTS / "convert-model", SCRIPTS / "lib/quantise.py"]
 
-        def make(folder: Path) -> None:
+        def convert(folder: Path) -> None:
             python = self.python()
             for name in names:
                 package = self.package_file(tomllib.loads((MODELS / name / "source.toml").read_text())["package"])
@@ -242,7 +241,16 @@ class Build:
                     env={"PYTHONPATH": str(python)}, log=self.logs / f"model-{name}.log",
                 )  # fmt: skip
 
-        return self.steps.run("models", inputs, make)
+        converted = self.steps.run("convert", [self.sdk.identity, *tools, *(MODELS / name / "source.toml" for name in names)], convert)
+
+        def complete(folder: Path) -> None:
+            # How a model is used may change without converting it again.
+            for name in names:
+                shutil.copytree(converted / name, folder / name)
+                for file in ("model.toml", "LICENSE", "NOTICE"):
+                    shutil.copyfile(MODELS / name / file, folder / name / file)
+
+        return self.steps.run("models", [converted.name, *(MODELS / name for name in names)], complete)
 
     def runtime_version(self) -> str:
         text = (SCRIPTS / "lock/runtime-arm64.txt").read_text()
