@@ -6,7 +6,7 @@ use crate::model::{Detector, Sight};
 use crate::panics::message_of;
 use edgeai_camera::{Camera, CameraError, Frame};
 use edgeai_config::Appliance;
-use edgeai_realtime::{fifo, monotonic_now, prefault_stack};
+use edgeai_realtime::{fifo, leave_cpu_0, monotonic_now, prefault_stack};
 use edgeai_rules::Rules;
 use rtrb::Producer;
 use std::io;
@@ -115,6 +115,12 @@ impl Vision {
             self.say(
                 log::Level::Warn,
                 format!("vision thread without SCHED_FIFO: {error}"),
+            );
+        }
+        if let Err(error) = leave_cpu_0(self.appliance.model.threads) {
+            self.say(
+                log::Level::Warn,
+                format!("vision thread without CPU affinity: {error}"),
             );
         }
         prefault_stack();

@@ -5,9 +5,11 @@ mod histogram;
 
 pub use histogram::{Histogram, Snapshot};
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 use std::io;
 use std::time::Duration;
 
@@ -48,6 +50,26 @@ pub fn fifo(priority: u8) -> io::Result<()> {
     }
 }
 
+/// Keeps the calling thread, and threads it starts afterwards, off CPU 0 where `threads` of them
+/// fit on the others: a model that always runs would else leave the kernel's own work there (interrupts,
+/// the power key's debounce) only what real-time throttling leaves. True if so.
+///
+/// # Errors
+/// When the affinity cannot be read or set.
+pub fn leave_cpu_0(threads: u32) -> io::Result<bool> {
+    let this = Pid::from_raw(0);
+    let mut cpus = sched_getaffinity(this)?;
+    let count = (0..CpuSet::count())
+        .filter(|&cpu| cpus.is_set(cpu).unwrap_or(false))
+        .count();
+    if !cpus.is_set(0)? || count <= threads as usize {
+        return Ok(false);
+    }
+    cpus.unset(0)?;
+    sched_setaffinity(this, &cpus)?;
+    Ok(true)
+}
+
 /// Locks all present and future memory of the process, so that no page fault stops a frame.
 ///
 /// # Errors
@@ -75,6 +97,23 @@ pub fn prefault_stack() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cpu_0_is_left_only_where_the_threads_fit_on_the_others() {
+        let on_cpu_0 = |threads| {
+            std::thread::spawn(move || {
+                let left = leave_cpu_0(threads).unwrap();
+                let cpus = sched_getaffinity(Pid::from_raw(0)).unwrap();
+                (left, cpus.is_set(0).unwrap())
+            })
+            .join()
+            .unwrap()
+        };
+        let before = on_cpu_0(u32::MAX);
+        assert!(!before.0);
+        let (left, still) = on_cpu_0(1);
+        assert_eq!(still, before.1 && !left);
+    }
 
     #[test]
     fn the_clock_goes_forward_and_is_not_the_wall_clock() {
