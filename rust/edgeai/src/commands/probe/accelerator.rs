@@ -12,38 +12,15 @@ pub struct Accelerator {
     pub what: String,
 }
 
-/// Vendor and product of USB and PCI devices.
-const PRODUCTS: [(&str, &str, &str); 5] = [
-    (
-        "1a6e",
-        "089a",
-        "Coral USB accelerator, firmware not loaded yet",
-    ),
-    ("18d1", "9302", "Coral USB accelerator"),
+/// Vendor and device of PCI devices, as in the PCI ID repository (pci.ids 2023.04.11).
+const PRODUCTS: [(&str, &str, &str); 2] = [
     ("1ac1", "089a", "Coral PCIe accelerator"),
     ("1e60", "2864", "Hailo-8"),
-    ("1e60", "45c4", "Hailo-10/15"),
 ];
 
-/// Device nodes of drivers outside of the kernel's own accelerator and DRM classes.
-const NODES: [(&str, &str); 6] = [
-    ("galcore", "Vivante NPU or GPU (galcore)"),
-    ("apex_", "Coral PCIe accelerator (gasket)"),
-    ("hailo", "Hailo (hailo_pci)"),
-    ("rknpu", "Rockchip NPU (rknpu)"),
-    ("ethosu", "Arm Ethos-U"),
-    ("nvhost-nvdla", "NVIDIA DLA"),
-];
-
-/// Parts of `compatible` strings of NPUs in device trees.
-const COMPATIBLE: [&str; 6] = [
-    "rknn-core",
-    "rknpu",
-    "ethos-u",
-    "nvdla",
-    "vivante,gc",
-    "amlogic,npu",
-];
+/// Start of the `compatible` strings of NPUs in device trees
+/// (Linux `Documentation/devicetree/bindings/gpu/vivante,gc.yaml`; GPUs have the same).
+const COMPATIBLE: &str = "vivante,gc";
 
 /// A device tree is not deeper.
 const DEPTH: u32 = 8;
@@ -52,20 +29,6 @@ pub fn find(root: &Path) -> Vec<Accelerator> {
     let mut found = Vec::new();
     class_devices(root, "dev/accel", "sys/class/accel", "accel", &mut found);
     class_devices(root, "dev/dri", "sys/class/drm", "renderD", &mut found);
-    for name in entries(&root.join("dev")) {
-        if let Some((_, what)) = NODES.iter().find(|(prefix, _)| name.starts_with(prefix)) {
-            found.push(Accelerator {
-                path: format!("/dev/{name}"),
-                what: (*what).into(),
-            });
-        }
-    }
-    bus_devices(
-        root,
-        "sys/bus/usb/devices",
-        ["idVendor", "idProduct"],
-        &mut found,
-    );
     bus_devices(
         root,
         "sys/bus/pci/devices",
@@ -120,7 +83,7 @@ fn device_tree(root: &Path, node: &str, depth: u32, found: &mut Vec<Accelerator>
     let status = read_text(&directory.join("status")).unwrap_or_default();
     if let Some(name) = compatible
         .split('\0')
-        .find(|name| COMPATIBLE.iter().any(|part| name.contains(part)))
+        .find(|name| name.starts_with(COMPATIBLE))
     {
         let state = if status.is_empty() || status == "okay" {
             ""
@@ -159,19 +122,15 @@ mod tests {
                 ),
                 ("dev/dri/card0", b""),
                 ("dev/dri/renderD128", b""),
-                ("dev/galcore", b""),
-                ("sys/bus/usb/devices/1-1/idVendor", b"18d1\n"),
-                ("sys/bus/usb/devices/1-1/idProduct", b"9302\n"),
-                ("sys/bus/usb/devices/1-2/idVendor", b"046d\n"),
                 ("sys/bus/pci/devices/0000:01:00.0/vendor", b"0x1e60\n"),
                 ("sys/bus/pci/devices/0000:01:00.0/device", b"0x2864\n"),
                 (
                     "sys/firmware/devicetree/base/soc/npu@1/compatible",
-                    b"rockchip,rk3588-rknn-core\0",
+                    b"vivante,gc\0",
                 ),
                 (
                     "sys/firmware/devicetree/base/soc/npu@2/compatible",
-                    b"arm,ethos-u65\0",
+                    b"vivante,gc\0",
                 ),
                 (
                     "sys/firmware/devicetree/base/soc/npu@2/status",
@@ -186,16 +145,11 @@ mod tests {
         let expected = [
             ("/dev/accel/accel0", "driver rocket"),
             ("/dev/dri/renderD128", "driver unknown"),
-            ("/dev/galcore", "Vivante NPU or GPU (galcore)"),
-            ("/sys/bus/usb/devices/1-1", "Coral USB accelerator"),
             ("/sys/bus/pci/devices/0000:01:00.0", "Hailo-8"),
-            (
-                "/sys/firmware/devicetree/base/soc/npu@1",
-                "rockchip,rk3588-rknn-core",
-            ),
+            ("/sys/firmware/devicetree/base/soc/npu@1", "vivante,gc"),
             (
                 "/sys/firmware/devicetree/base/soc/npu@2",
-                "arm,ethos-u65, disabled",
+                "vivante,gc, disabled",
             ),
         ];
         assert_eq!(
