@@ -18,6 +18,7 @@ from lib.report import BuildError, say
 # a chroot the kernel refuses further user namespaces, which the tests need.
 ENTER = r"""
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # pivot_root's place, which an ordinary user's PATH lacks
 root=$1; shift
 mount --rbind "$root" "$root"
 for dir in sys dev; do mount --rbind "/$dir" "$root/$dir"; done
