@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ from labgrid import Environment
 
 # Everything is emulated, on a machine that may be busy: time limits tell a hang, not slowness.
 PATIENCE = 180.0  # seconds
+
+# The safe level of each line of the test appliance.
+SAFE = {
+    output["line"]: int(output["safe"] == "high")
+    for output in tomllib.loads((Path(__file__).resolve().parent / "image/appliance.toml").read_text())["output"]
+}
 
 
 class AgentError(AssertionError):
@@ -133,6 +140,11 @@ class Board:
         )  # fmt: skip
         return path
 
+    def raw_disk(self, path: Path) -> Path:
+        """The disk as the guest left it, as a raw file."""
+        subprocess.run(["qemu-img", "convert", "-O", "raw", str(self.disk), str(path)], check=True)
+        return path
+
     # -- power --------------------------------------------------------------------------------
 
     def on(self) -> None:
@@ -221,7 +233,7 @@ class Board:
                 raise AssertionError(f"QEMU ended before the console showed {pattern!r}\n{self.tail()}")
             time.sleep(0.05)
 
-    # -- usual ways to start ------------------------------------------------------------------
+    # -- usual ways to start, what is looked at most ------------------------------------------
 
     def start(self, picture: bytes | None = None) -> None:
         """Power on, agent connected; the camera delivers grey, or the picture."""
@@ -229,3 +241,8 @@ class Board:
         self.agent.connect()
         if picture:
             self.agent.show(picture)
+
+    def assert_safe(self) -> None:
+        """Every output goes to its safe level; `stop` is never there while the appliance decides and the door is shut."""
+        for line, level in SAFE.items():
+            self.agent.wait_level(line, level)

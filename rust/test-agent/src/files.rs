@@ -3,6 +3,7 @@
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use serde_json::{Value, json};
 use std::fs::{File, create_dir_all};
@@ -38,6 +39,18 @@ pub fn write(path: &Path, data: &str) -> anyhow::Result<()> {
     // Not every file can be synced (sysfs); what cannot needs none.
     let _ = file.sync_all();
     Ok(())
+}
+
+/// Puts a file in the place of another by a bind mount.
+pub fn cover(path: &Path, with: &Path) -> anyhow::Result<()> {
+    let bind = MsFlags::MS_BIND;
+    mount(Some(with), path, None::<&str>, bind, None::<&str>)
+        .with_context(|| format!("{} over {}", with.display(), path.display()))
+}
+
+/// Takes away what covers a file, also while somebody reads it.
+pub fn uncover(path: &Path) -> anyhow::Result<()> {
+    umount2(path, MntFlags::MNT_DETACH).with_context(|| path.display().to_string())
 }
 
 /// Writes zeros until there is no space; how many bytes went in.

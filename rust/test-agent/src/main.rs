@@ -181,6 +181,14 @@ fn perform(agent: &mut Agent, request: Request) -> anyhow::Result<Map<String, Va
             fs::remove_file(&path)?;
             json!({})
         }
+        Request::Cover { path, with } => {
+            files::cover(&path, &with)?;
+            json!({})
+        }
+        Request::Uncover { path } => {
+            files::uncover(&path)?;
+            json!({})
+        }
         Request::Stat { path } => json!({"bytes": fs::metadata(&path)?.len()}),
         Request::Fill { path } => json!({"bytes": files::fill(&path)?}),
         Request::Statfs { path } => files::statfs(&path)?,
@@ -245,6 +253,8 @@ mod tests {
             r#"{"do":"camera-show","data":"AAAA"}"#,
             r#"{"do":"exec","argv":[],"timeout_ms":1}"#,
             r#"{"do":"kill","process":"","signal":"KILL"}"#,
+            r#"{"do":"cover","path":"/does/not/exist","with":"/does/not/exist"}"#,
+            r#"{"do":"uncover","path":"/does/not/exist"}"#,
         ] {
             let reply = ask(line);
             assert_eq!(reply["ok"], false, "{line}");

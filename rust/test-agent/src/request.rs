@@ -39,6 +39,10 @@ pub enum Request {
     Write { path: PathBuf, data: String },
     /// Removes a file.
     Remove { path: PathBuf },
+    /// Puts a file in the place of another, which may be on a read-only file system.
+    Cover { path: PathBuf, with: PathBuf },
+    /// Takes it away again.
+    Uncover { path: PathBuf },
     /// Size of a file.
     Stat { path: PathBuf },
     /// Writes a file until its file system is full.
