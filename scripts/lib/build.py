@@ -15,7 +15,7 @@ from lib import sdk as sdk_root
 from lib.kernel import REPOSITORY, KernelBuild
 from lib.machine import Machine
 from lib.report import BuildError, say
-from lib.steps import Steps, tree_files
+from lib.steps import Steps, drop_unused, tree_files
 
 RUST = REPOSITORY / "rust"
 SCRIPTS = REPOSITORY / "scripts"
@@ -47,6 +47,7 @@ class Build:
         sdk_root.check_host()
         self.target_packages = self.fetcher.fetch(debian.lock(f"target-{self.machine.arch}"))
         self.sdk = sdk_root.prepare(self.cache, self.fetcher.fetch(debian.lock("sdk")))
+        drop_unused(self.sdk.root)
         self._once("wheels", [SCRIPTS / f"lock/{name}.txt" for name in WHEELS], self._fetch_wheels)
         self._once("crates", [RUST / "Cargo.lock"], self._fetch_crates)
         for model in self.models():

@@ -81,6 +81,18 @@ class Steps:
             shutil.rmtree(old, ignore_errors=True)
 
 
+def drop_unused(used: Path, days: float = 14) -> None:
+    """Marks a folder as used, and removes those beside it that were not for so long."""
+    os.utime(used)
+    for other in used.parent.iterdir():
+        if other.stat().st_mtime < time.time() - days * 86400:
+            say(f"removing {other}, unused for {days:.0f} days")
+            # Under another name first: what is cut short must not be taken for the whole.
+            dropped = other.with_name(f"{other.name}.dropped")
+            other.rename(dropped)
+            shutil.rmtree(dropped, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """One build at a time in a cache; a second one waits and says so."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from conftest import SCRIPTS, Checkout, Server, failed_plainly
-from lib import sdk
+from lib import build, machine, sdk
 from lib.report import BuildError
-from lib.steps import Steps
+from lib.steps import Steps, exclusive
 
 WaitUntil = Callable[[Callable[[], bool], str], None]
 
@@ -70,6 +72,47 @@ def test_a_step_runs_again_only_when_an_input_changes(tmp_path: Path) -> None:
     (source / "b").chmod(0o755)
     steps.run("step", [source], made.append)
     assert len(made) == 4
+
+
+def test_sdk_roots_that_no_build_used_for_two_weeks_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    days = {"used": 30, "lately": 13, "long-ago": 15, "long-ago.cut-short": 15}
+    for name, age in days.items():
+        (tmp_path / "sdk" / name / "usr").mkdir(parents=True)
+        os.utime(tmp_path / "sdk" / name, (now - age * 86400,) * 2)
+    used = tmp_path / "sdk/used"
+    job = build.Build(machine.load("qemuarm64"), tmp_path, tmp_path / "steps", tmp_path / "output", test=False, locked=True)
+    monkeypatch.setattr(sdk, "check_host", lambda: None)
+    monkeypatch.setattr(sdk, "prepare", lambda _, packages: sdk.Sdk(used, "used", packages))
+    for method in ("_once", "_fetch_package"):
+        monkeypatch.setattr(job, method, lambda *_: None)
+    monkeypatch.setattr(job.fetcher, "fetch", lambda packages: packages)
+    job.fetch()
+    assert sorted(p.name for p in used.parent.iterdir()) == ["lately", "used"]
+    assert used.stat().st_mtime >= int(now)
+
+
+@pytest.mark.parametrize("program", ["build", "test"])
+def test_nothing_is_fetched_while_another_build_uses_the_cache(
+    checkout: Checkout, server: Server, tmp_path: Path, wait_until: WaitUntil, program: str
+) -> None:
+    server.stall.set()
+    words = ["--machine", "qemuarm64", "style"] if program == "test" else ["qemuarm64"]
+    told = tmp_path / "told"
+    with exclusive(checkout.cache), told.open("w") as stream:
+        second = subprocess.Popen(checkout.command(*words, program=program), env=checkout.variables(), stdout=stream)
+        try:
+            wait_until(lambda: "another build is using the cache; waiting for it" in told.read_text(), "word of the wait")
+            assert [p.name for p in checkout.cache.iterdir()] == ["lock"]
+            assert not server.asked.is_set()
+        except BaseException:
+            second.kill()
+            raise
+    try:
+        assert server.asked.wait(60)
+    finally:
+        second.kill()
+        second.wait()
 
 
 def test_ctrl_c_ends_a_build_that_waits_for_the_network(checkout: Checkout, server: Server) -> None:
