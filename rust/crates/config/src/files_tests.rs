@@ -44,7 +44,7 @@ fn a_valid_owners_file_replaces_the_images_but_not_its_services() {
     let effective = effective(&image, &owner).unwrap();
     assert_eq!(effective.source, owner);
     assert_eq!(effective.refused, None);
-    assert_eq!(effective.appliance.model.file, "owner");
+    assert_eq!(effective.appliance.models[0].file, "owner");
     assert_eq!(effective.appliance.services[0].exec, ["/bin/image"]);
 }
 
@@ -76,7 +76,7 @@ fn a_wrong_owners_file_is_refused() {
             "{refused}"
         );
         assert_eq!(effective.source, image);
-        assert_eq!(effective.appliance.model.file, "image");
+        assert_eq!(effective.appliance.models[0].file, "image");
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a GPIO line is named.
+//! How a GPIO line and a PWM channel are named.
 
 /// A GPIO line, as an `[[input]]` or `[[output]]` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,31 @@ impl<'a> Line<'a> {
         } else {
             Err("expected \"gpiochip<number>:<line>\" or a line's name of 1 to 31 ASCII characters")
         }
+    }
+}
+
+/// A PWM channel, as `output.pwm.channel` names it: `/sys/class/pwm/pwmchip<chip>/pwm<channel>`
+/// (kernel, `Documentation/driver-api/pwm.rst`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PwmChannel {
+    /// Number of the chip.
+    pub chip: u32,
+    /// Number of the channel on the chip.
+    pub channel: u32,
+}
+
+impl PwmChannel {
+    /// Reads `pwmchip<number>:<channel>`.
+    ///
+    /// # Errors
+    /// What was expected, as half a sentence.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let parts = text.split_once(':').and_then(|(chip, channel)| {
+            let chip = number(chip.strip_prefix("pwmchip")?)?;
+            let channel = number(channel)?;
+            Some(Self { chip, channel })
+        });
+        parts.ok_or("expected a chip and the channel's number on it, like \"pwmchip0:1\"")
     }
 }
 

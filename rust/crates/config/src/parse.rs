@@ -52,7 +52,10 @@ fn explain(key: Option<&str>, message: &str) -> String {
     for (type_name, words) in [
         ("expected u8", "expected a whole number, 0 to 255"),
         ("expected u32", "expected a whole number, 0 or more"),
+        ("expected u16", "expected a whole number, 0 to 65535"),
+        ("expected i64", "expected a whole number"),
         ("expected f32", "expected a number"),
+        ("expected f64", "expected a number"),
         ("expected a sequence", "expected an array"),
         ("expected path string", "expected a string"),
     ] {

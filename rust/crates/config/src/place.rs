@@ -6,36 +6,75 @@ use toml::de::{DeTable, DeValue};
 
 /// One step into a document.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Step {
+enum Step {
     Key(&'static str),
     Index(usize),
 }
 
-/// The byte offset of the value at `path`; of the deepest table on the way if a key is absent.
-pub(crate) fn offset(document: &DeTable<'_>, path: &[Step]) -> usize {
-    let mut offset = 0;
-    let mut value = None::<&Spanned<DeValue<'_>>>;
-    for step in path {
-        let next = match (*step, value.map(Spanned::get_ref)) {
-            (Step::Key(key), None) => document.get(key),
-            (Step::Key(key), Some(DeValue::Table(table))) => table.get(key),
-            (Step::Index(index), Some(DeValue::Array(array))) => array.get(index),
-            _ => None,
-        };
-        let Some(next) = next else { break };
-        offset = next.span().start;
-        value = Some(next);
-    }
-    offset
-}
+/// Steps from the document to a value.
+#[derive(Debug, Clone)]
+pub(crate) struct Path(Vec<Step>);
 
-/// Whether there is a value at `path`.
-pub(crate) fn contains(document: &DeTable<'_>, table: &str, index: usize, path: [&str; 2]) -> bool {
-    let entry = document
-        .get(table)
-        .and_then(|tables| tables.get_ref().get(index));
-    let inner = entry.and_then(|entry| entry.get_ref().get(path[0]));
-    inner.is_some_and(|inner| inner.get_ref().get(path[1]).is_some())
+impl Path {
+    pub(crate) const DOCUMENT: Self = Self(Vec::new());
+
+    /// The table of this name.
+    pub(crate) fn table(key: &'static str) -> Self {
+        Self(vec![Step::Key(key)])
+    }
+
+    /// The `index`th table of this name.
+    pub(crate) fn entry(key: &'static str, index: usize) -> Self {
+        Self::table(key).index(index)
+    }
+
+    pub(crate) fn key(&self, key: &'static str) -> Self {
+        self.then(Step::Key(key))
+    }
+
+    pub(crate) fn index(&self, index: usize) -> Self {
+        self.then(Step::Index(index))
+    }
+
+    fn then(&self, step: Step) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(step);
+        Self(steps)
+    }
+
+    /// The byte offset of the value; of the deepest table on the way if a key is absent.
+    pub(crate) fn offset(&self, document: &DeTable<'_>) -> usize {
+        let deepest = self.walk(document).take_while(Option::is_some).last();
+        deepest.flatten().map_or(0, |value| value.span().start)
+    }
+
+    /// Whether the document has the value.
+    pub(crate) fn exists(&self, document: &DeTable<'_>) -> bool {
+        self.walk(document).all(|value| value.is_some())
+    }
+
+    /// The value after each step; `None` from the first that is absent.
+    fn walk<'d>(
+        &self,
+        document: &'d DeTable<'d>,
+    ) -> impl Iterator<Item = Option<&'d Spanned<DeValue<'d>>>> {
+        let mut value = None::<&Spanned<DeValue<'_>>>;
+        let mut lost = false;
+        self.0.iter().map(move |step| {
+            let next = match (*step, value.map(Spanned::get_ref)) {
+                _ if lost => None,
+                (Step::Key(key), None) => document.get(key),
+                (Step::Key(key), Some(DeValue::Table(table))) => table.get(key),
+                (Step::Index(index), Some(DeValue::Array(array))) => array.get(index),
+                // `[camera]` stands for `[[camera]]` with one entry.
+                (Step::Index(0), Some(DeValue::Table(_))) => value,
+                _ => None,
+            };
+            lost |= next.is_none();
+            value = next;
+            next
+        })
+    }
 }
 
 /// The dotted name of the value at exactly `span`, like `rule[2].when.zone[0]`; `None` for what is

@@ -1,5 +1,7 @@
 //! Every mistake, at its exact place.
 
+mod complete;
+
 use super::*;
 
 const SAMPLE: &str = r#"# An appliance.
@@ -56,7 +58,7 @@ exec = ["/usr/bin/agent", "--quiet"]
 #[test]
 fn the_sample_is_read() {
     let appliance = parse("a.toml", SAMPLE).unwrap();
-    assert_eq!(appliance.camera.size, [640, 480]);
+    assert_eq!(appliance.cameras[0].size, [640, 480]);
     assert_eq!(appliance.outputs[0].safe, Level::High);
     assert_eq!(appliance.rules[0].when.for_ms, 200);
     assert_eq!(appliance.rules[1].then.hold_ms, 0);
@@ -70,12 +72,15 @@ fn defaults() {
                 deadline = { frame_to_action_ms = 100 }";
     let appliance = parse("a.toml", text).unwrap();
     assert_eq!(
-        (appliance.camera.format, appliance.camera.fps),
-        (PixelFormat::Yuyv, 30)
+        (appliance.cameras[0].format, appliance.cameras[0].fps),
+        (None, 30)
     );
     assert_eq!(
-        (appliance.model.accelerator, appliance.model.threads),
-        (Accelerator::Auto, 2)
+        (
+            &appliance.models[0].accelerator,
+            appliance.models[0].threads
+        ),
+        (&Accelerator::Auto, 2)
     );
     assert_eq!(appliance.deadline.on_miss, OnMiss::Safe);
     assert_eq!(
@@ -88,11 +93,16 @@ fn defaults() {
     assert!(appliance.outputs.is_empty());
 }
 
-/// Replaces `from` by `to`, in which `‸` marks where the error must stand.
 #[track_caller]
 fn refused(from: &str, to: &str, message: &str) {
-    assert_eq!(SAMPLE.matches(from).count(), 1, "{from} is not unique");
-    let marked = SAMPLE.replace(from, to);
+    refused_in(SAMPLE, from, to, message);
+}
+
+/// Replaces `from` by `to`, in which `‸` marks where the error must stand.
+#[track_caller]
+fn refused_in(sample: &str, from: &str, to: &str, message: &str) {
+    assert_eq!(sample.matches(from).count(), 1, "{from} is not unique");
+    let marked = sample.replace(from, to);
     let expected = Position::of(&marked, marked.find('‸').expect("a mark"));
     let error = parse("a.toml", &marked.replace('‸', "")).expect_err("accepted");
     let prefix = format!("a.toml:{expected}: ");
@@ -124,7 +134,7 @@ fn keys() {
     refused(
         "fps = 30",
         "‸fsp = 30",
-        "unknown key `fsp`, expected one of `device`, `format`, ",
+        "unknown key `fsp`, expected one of `name`, `device`, `format`, ",
     );
     refused(
         "[realtime]",
@@ -210,7 +220,7 @@ fn shapes() {
     let error = parse("a", "# none\n").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a:1:1: missing key `camera`; add it here"
+        "a:1:1: missing key `deadline`; add it here"
     );
 }
 
@@ -219,12 +229,12 @@ fn words() {
     refused(
         "\"YUYV\"",
         "‸\"yuyv\"",
-        "camera.format: unknown variant `yuyv`, expected `YUYV` or",
+        "camera.format: unknown variant `yuyv`, expected one of `YUYV`, ",
     );
     refused(
         "\"auto\"",
         "‸\"gpu\"",
-        "model.accelerator: unknown variant `gpu`",
+        "there is no accelerator \"gpu\"; expected auto, cpu, teflon, vx, edgetpu, ethosu or the absolute",
     );
     refused(
         "\"both\"",
@@ -255,6 +265,11 @@ fn ranges() {
     refused("score = 0.5", "score = ‸1.5", "0.0 to 1.0");
     refused("score = 0.5", "score = ‸nan", "0.0 to 1.0");
     refused("hysteresis = 0.1", "hysteresis = ‸-0.1", "0.0 to 1.0");
+    refused(
+        "score = 0.5, hysteresis = 0.1",
+        "score = 0.5, hysteresis = ‸inf",
+        "0.0 to 1.0",
+    );
     refused(
         "hysteresis = 0.1",
         "hysteresis = ‸0.6",
@@ -307,7 +322,10 @@ fn names() {
         "‸\"../secret\"",
         "name of a directory",
     );
-    refused("\"/dev/video0\"", "‸\"\"", "expected a path");
+    for device in ["", "video0", "card:", "usb:1"] {
+        let to = format!("‸\"{device}\"");
+        refused("\"/dev/video0\"", &to, "expected an absolute path like");
+    }
 }
 
 #[test]
@@ -335,15 +353,15 @@ fn conditions() {
     refused(
         when,
         "‸{ }",
-        "expected a detection (class and score) or an input",
+        "expected a condition: one of crosses, class, ",
     );
-    refused(when, "‸{ score = 0.5 }", "expected a detection");
+    refused(when, "‸{ score = 0.5 }", "expected a condition");
     refused(when, "{ class = ‸\"Cat\" }", "needs a score");
     refused(when, "{ input = ‸\"door\" }", "needs a level");
     refused(
         when,
         "{ class = \"Cat\", score = 0.5, input = ‸\"door\", level = \"low\" }",
-        "two rules",
+        "a condition has one kind, and class is there already; combine two by all",
     );
     refused(
         when,
@@ -353,12 +371,12 @@ fn conditions() {
     refused(
         when,
         "{ input = \"door\", level = \"low\", zone = ‸[[0, 0], [1, 0], [1, 1]] }",
-        "zone goes with class only",
+        "zone goes with class only; remove it",
     );
     refused(
         when,
         "{ input = \"door\", level = \"low\", hysteresis = ‸0.0 }",
-        "class only",
+        "hysteresis goes with class or value only",
     );
     refused(
         "then = { output = \"stop\", level = \"high\" }",
