@@ -1,136 +1,187 @@
-//! Detections and input levels into output levels; pure, time comes in as a value.
+//! What models, inputs and sensors say into output levels; pure, time comes in as a value.
 //!
 //! What a rule means, to the millisecond, is told in `docs/interlock.md`; the words there and the
 //! names here are the same.
 
 mod condition;
-mod timing;
-mod zone;
+mod due;
+mod error;
+mod observation;
+mod rule;
+mod scope;
 
-use condition::Condition;
+pub use error::RuleError;
+pub use observation::{Observation, Wall};
+
+use due::Due;
 use edgeai_config::{Appliance, Level};
-use edgeai_decode::Detection;
+use edgeai_decode::Names;
+use rule::Rule;
+use scope::Scope;
 use std::time::Duration;
-use timing::Timing;
-
-/// Why the rules of a description cannot be evaluated with a model.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RuleError {
-    /// The model has no such class.
-    #[error("rule {rule}: the model knows no class \"{class}\"; it knows {known}")]
-    UnknownClass {
-        /// Name of the rule.
-        rule: String,
-        /// The label asked for.
-        class: String,
-        /// All labels, with commas.
-        known: String,
-    },
-    /// The description names an input or output that it does not have, or a condition that is
-    /// neither a detection nor an input. Does not occur after `edgeai_config::parse`.
-    #[error("rule {rule}: {message}")]
-    Description {
-        /// Name of the rule.
-        rule: String,
-        /// What was expected.
-        message: &'static str,
-    },
-}
 
 /// All rules of an appliance and what they remember.
 #[derive(Debug)]
 pub struct Rules {
-    states: Box<[State]>,
+    states: Box<[Rule]>,
+    actions: Box<[Action]>,
     safe: Box<[Level]>,
     levels: Box<[Level]>,
+    counters: Box<[Counter]>,
+    started: u64,
+    due: Option<Duration>,
+    /// Time of the last evaluation.
+    last: Duration,
+}
+
+/// A number that rules make go up (`then.count`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// As the rules name it.
+    pub name: String,
+    /// Since [`Rules::new`].
+    pub value: u64,
 }
 
 #[derive(Debug)]
-struct State {
-    condition: Condition,
-    timing: Timing,
-    output: usize,
-    level: Level,
-    /// The condition cannot be told: its input's level is missing.
-    blind: bool,
+struct Action {
+    /// Index of the output, and its level while the rule is active.
+    output: Option<(usize, Level)>,
+    /// Index of the counter.
+    counter: Option<usize>,
 }
 
 impl Rules {
-    /// `labels` are the model's, index 0 being the background.
+    /// `names` are those of the appliance's models, one for each, in the description's order.
     ///
     /// # Errors
-    /// A class that is not among the labels (or is the background).
-    pub fn new(appliance: &Appliance, labels: &[String]) -> Result<Self, RuleError> {
-        let rules = appliance.rules.iter().map(|rule| {
-            let output = appliance
-                .outputs
-                .iter()
-                .position(|output| output.name == rule.then.output);
-            let output = output.ok_or_else(|| RuleError::Description {
-                rule: rule.name.clone(),
-                message: "there is no such output",
-            })?;
-            Ok(State {
-                condition: Condition::new(rule, &appliance.inputs, labels)?,
-                timing: Timing::new(rule.when.for_ms, rule.then.hold_ms),
-                output,
-                level: rule.then.level,
-                blind: false,
-            })
-        });
+    /// A class, key point or value that the model does not have. (And names of inputs, outputs,
+    /// … that the description does not have, which [`edgeai_config::parse`] has refused before.)
+    pub fn new(appliance: &Appliance, names: &[Names]) -> Result<Self, RuleError> {
+        let mut states = Vec::new();
+        let mut actions = Vec::new();
+        let mut counters: Vec<Counter> = Vec::new();
+        for described in &appliance.rules {
+            let scope = Scope::new(&described.name, appliance, names);
+            states.push(Rule::new(described, &scope)?);
+            let counter = described.then.count.as_ref().map(|name| {
+                let known = counters.iter().position(|counter| counter.name == *name);
+                known.unwrap_or_else(|| {
+                    let (name, value) = (name.clone(), 0);
+                    counters.push(Counter { name, value });
+                    counters.len() - 1
+                })
+            });
+            let output = match (&described.then.output, described.then.level) {
+                (Some(name), Some(level)) => Some((scope.output(name)?, level)),
+                (None, None) => None,
+                _ => return Err(scope.wrong("an output needs a level")),
+            };
+            actions.push(Action { output, counter });
+        }
         let safe: Box<[Level]> = appliance.outputs.iter().map(|output| output.safe).collect();
         Ok(Self {
-            states: rules.collect::<Result<_, _>>()?,
+            states: states.into(),
+            actions: actions.into(),
             levels: safe.clone(),
             safe,
+            counters: counters.into(),
+            started: 0,
+            due: None,
+            last: Duration::ZERO,
         })
     }
 
-    /// Decides once. `now` is monotonic; if it runs backwards nevertheless, no time has passed.
-    /// `inputs` are the levels of all inputs in the description's order; the output of a rule
-    /// whose input is missing takes its safe level.
+    /// Decides once. If time runs backwards nevertheless, none has passed.
     ///
     /// Returns one level for each output, in the description's order. Does not allocate.
-    pub fn evaluate(
-        &mut self,
-        now: Duration,
-        detections: &[Detection],
-        inputs: &[Level],
-    ) -> &[Level] {
-        self.levels.copy_from_slice(&self.safe);
-        for rule in &mut self.states {
-            let holds = rule.condition.holds(detections, inputs);
-            rule.blind = holds.is_none();
-            if let Some(holds) = holds {
-                rule.timing.evaluate(now, holds);
+    pub fn evaluate(&mut self, seen: &Observation<'_>) -> &[Level] {
+        let now = seen.now.max(self.last);
+        self.last = now;
+        let seen = &Observation { now, ..*seen };
+        let mut due = Due::default();
+        self.started = 0;
+        for (index, (rule, action)) in self.states.iter_mut().zip(&self.actions).enumerate() {
+            let started = rule.evaluate(seen, &mut due);
+            self.started |= u64::from(started) << (index % 64);
+            if let Some(counter) = action
+                .counter
+                .and_then(|index| self.counters.get_mut(index))
+            {
+                counter.value += rule.occurrences(seen, started);
             }
-            self.levels[rule.output] = opposite(rule.level);
         }
-        // Each group has the last word over the one before: inactive, active, blind.
-        for rule in self.states.iter().filter(|rule| rule.timing.active()) {
-            self.levels[rule.output] = rule.level;
-        }
-        for rule in self.states.iter().filter(|rule| rule.blind) {
-            self.levels[rule.output] = self.safe[rule.output];
-        }
+        self.due = due.earliest();
+        self.decide();
         &self.levels
+    }
+
+    /// Each group has the last word over the one before: no rule, inactive, active, blind.
+    fn decide(&mut self) {
+        self.levels.copy_from_slice(&self.safe);
+        let driven = || {
+            let rules = self.states.iter().zip(&self.actions);
+            rules.filter_map(|(rule, action)| {
+                action.output.map(|(output, level)| (rule, output, level))
+            })
+        };
+        for (_, output, level) in driven() {
+            self.levels[output] = opposite(level);
+        }
+        for (_, output, level) in driven().filter(|(rule, ..)| rule.active()) {
+            self.levels[output] = level;
+        }
+        for (_, output, _) in driven().filter(|(rule, ..)| rule.blind()) {
+            self.levels[output] = self.safe[output];
+        }
     }
 
     /// Whether the rule at `index` of the description was active at the last evaluation; `false`
     /// beyond the last rule.
     #[must_use]
     pub fn active(&self, index: usize) -> bool {
-        self.states
-            .get(index)
-            .is_some_and(|rule| rule.timing.active())
+        self.states.get(index).is_some_and(Rule::active)
     }
 
-    /// Forgets everything seen, as after `new`: for a gap in which nothing was evaluated.
+    /// Whether the condition of the rule at `index` could not be told at the last evaluation;
+    /// its output is then safe.
+    #[must_use]
+    pub fn blind(&self, index: usize) -> bool {
+        self.states.get(index).is_some_and(Rule::blind)
+    }
+
+    /// The rules that became active in the last evaluation: bit `i` is rule `i` of the
+    /// description.
+    #[must_use]
+    pub const fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// Every counter that a rule names, in the order in which they are first named.
+    #[must_use]
+    pub fn counters(&self) -> &[Counter] {
+        &self.counters
+    }
+
+    /// The earliest time after the last evaluation at which another one could decide something
+    /// else although nothing new has been observed: the end of a `for_ms`, `hold_ms` or
+    /// `cooldown_ms`, or a time of day (that one up to a second late, because [`Wall`] counts
+    /// seconds). `None`: never.
+    #[must_use]
+    pub const fn due(&self) -> Option<Duration> {
+        self.due
+    }
+
+    /// Forgets what was seen: for a fault or a gap in which nothing was evaluated. All outputs
+    /// are safe until the next evaluation. Latched rules stay active, cooldowns go on, and
+    /// counters keep their values.
     pub fn reset(&mut self) {
         for rule in &mut self.states {
-            rule.condition.reset();
-            rule.timing.reset();
+            rule.reset(self.last);
         }
+        self.levels.copy_from_slice(&self.safe);
+        self.started = 0;
+        self.due = None;
     }
 }
 

@@ -1,7 +1,14 @@
 //! Sequences of frames and what the lines must do.
 
+mod combining;
+mod crossing;
+mod numbers;
+mod timing;
+
 use super::*;
 use Level::{High, Low};
+use edgeai_config::Day;
+use edgeai_decode::{Detection, Findings, Point};
 
 const BASE: &str = r#"
 [camera]
@@ -9,11 +16,21 @@ device = "/dev/video0"
 size = [640, 480]
 [model]
 file = "m"
+track = {}
 [deadline]
 frame_to_action_ms = 100
 [[input]]
 name = "door"
 line = "door"
+[[input]]
+name = "key"
+line = "key"
+[[sensor]]
+name = "motor"
+kind = "iio"
+device = "d"
+rate_hz = 100
+channel = [{ name = "x", source = "x" }, { name = "y", source = "y" }]
 [[output]]
 name = "stop"
 line = "stop"
@@ -49,9 +66,44 @@ fn appliance(rules: &str) -> Appliance {
     edgeai_config::parse("test", &text).unwrap()
 }
 
+fn names() -> Names {
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    Names {
+        labels: words(&["???", "Person", "Cat"]),
+        points: words(&["head", "foot"]),
+        values: words(&["anomaly", "area"]),
+    }
+}
+
 fn rules(text: &str) -> Rules {
-    let labels = ["???", "Person", "Cat"].map(str::to_owned);
-    Rules::new(&appliance(text), &labels).unwrap()
+    Rules::new(&appliance(text), &[names()]).unwrap()
+}
+
+/// A new result of the model.
+fn look(rules: &mut Rules, time: u64, detections: &[Detection], inputs: &[Level]) -> Vec<Level> {
+    let findings = Findings {
+        detections,
+        ..Findings::default()
+    };
+    let seen = Observation {
+        now: ms(time),
+        models: &[findings],
+        fresh: 1,
+        inputs,
+        sensors: &[None; 2],
+        ..Observation::default()
+    };
+    rules.evaluate(&seen).to_vec()
+}
+
+/// Levels of the two inputs, and nothing else.
+fn press(rules: &mut Rules, time: u64, inputs: [Level; 2]) -> Vec<Level> {
+    let seen = Observation {
+        now: ms(time),
+        inputs: &inputs,
+        ..Observation::default()
+    };
+    rules.evaluate(&seen).to_vec()
 }
 
 /// A box of a tenth of the frame about a centre.
@@ -64,6 +116,8 @@ fn seen_at(class: u16, score: f32, [x, y]: [f32; 2]) -> Detection {
         y_min,
         x_max,
         y_max,
+        track: 0,
+        points: 0,
     }
 }
 
@@ -84,7 +138,7 @@ fn follow(rules: &mut Rules, frames: &[(u64, f32, bool)]) {
         } else {
             &detections[..]
         };
-        rules.evaluate(ms(time), detections, &[Low]);
+        look(rules, time, detections, &[Low]);
         assert_eq!(rules.active(0), active, "at {time} ms");
     }
 }
@@ -94,7 +148,7 @@ const STOP: &str = r#"output = "stop", level = "high""#;
 #[test]
 fn an_output_without_a_rule_is_safe() {
     let mut rules = rules("");
-    assert_eq!(rules.evaluate(ms(0), &[person(1.0)], &[High]), [High, Low]);
+    assert_eq!(look(&mut rules, 0, &[person(1.0)], &[High]), [High, Low]);
     assert!(!rules.active(0));
 }
 
@@ -104,12 +158,12 @@ fn a_rule_drives_its_level_and_the_opposite_otherwise() {
         r#"a | class = "Person", score = 0.5 | {STOP}
            b | class = "Cat", score = 0.5 | output = "lamp", level = "high""#
     ));
-    assert_eq!(rules.evaluate(ms(0), &[], &[Low]), [Low, Low]);
-    assert_eq!(rules.evaluate(ms(1), &[person(0.5)], &[Low]), [High, Low]);
+    assert_eq!(look(&mut rules, 0, &[], &[Low]), [Low, Low]);
+    assert_eq!(look(&mut rules, 1, &[person(0.5)], &[Low]), [High, Low]);
     let cat = seen_at(CAT, 0.9, [0.1, 0.1]);
-    assert_eq!(rules.evaluate(ms(2), &[cat], &[Low]), [Low, High]);
+    assert_eq!(look(&mut rules, 2, &[cat], &[Low]), [Low, High]);
     assert_eq!(
-        rules.evaluate(ms(3), &[cat, person(0.9)], &[Low]),
+        look(&mut rules, 3, &[cat, person(0.9)], &[Low]),
         [High, High]
     );
     assert!(rules.active(0) && rules.active(1) && !rules.active(2));
@@ -121,8 +175,8 @@ fn any_active_rule_of_an_output_is_enough_in_any_order() {
         let mut rules = rules(&format!(
             "a | class = \"{a}\", score = 0.5 | {STOP}\nb | class = \"{b}\", score = 0.5 | {STOP}"
         ));
-        assert_eq!(rules.evaluate(ms(0), &[person(0.6)], &[Low]), [High, Low]);
-        assert_eq!(rules.evaluate(ms(1), &[person(0.4)], &[Low]), [Low, Low]);
+        assert_eq!(look(&mut rules, 0, &[person(0.6)], &[Low]), [High, Low]);
+        assert_eq!(look(&mut rules, 1, &[person(0.4)], &[Low]), [Low, Low]);
     }
 }
 
@@ -157,84 +211,12 @@ fn hysteresis_down_to_zero_still_needs_a_detection() {
 }
 
 #[test]
-fn for_ms_needs_the_condition_without_a_break() {
-    let mut rules = rules(&format!(
-        r#"a | class = "Person", score = 0.5, for_ms = 200 | {STOP}"#
-    ));
-    follow(
-        &mut rules,
-        &[
-            (1000, 0.9, false),
-            (1199, 0.9, false),
-            (1200, 0.9, true),
-            (1201, 0.1, false),
-            (1202, 0.9, false),
-            (1300, 0.1, false),
-            (1410, 0.9, false),
-            (1609, 0.9, false),
-            (1610, 0.9, true),
-        ],
-    );
-}
-
-#[test]
-fn hold_ms_runs_from_the_first_evaluation_without_the_condition() {
-    let mut rules = rules(&format!(
-        r#"a | class = "Person", score = 0.5 | {STOP}, hold_ms = 1000"#
-    ));
-    follow(
-        &mut rules,
-        &[
-            (0, 0.9, true),
-            (500, 0.9, true),
-            (600, 0.1, true),
-            (1599, 0.1, true),
-            (1600, 0.1, false),
-            (1601, 0.1, false),
-        ],
-    );
-}
-
-#[test]
-fn a_condition_that_returns_during_hold_continues_the_rule() {
-    // for_ms is not needed again, and the hold starts anew at the next end.
-    let mut rules = rules(&format!(
-        r#"a | class = "Person", score = 0.5, for_ms = 100 | {STOP}, hold_ms = 300"#
-    ));
-    follow(
-        &mut rules,
-        &[
-            (0, 0.9, false),
-            (100, 0.9, true),
-            (200, 0.1, true),
-            (499, 0.9, true),
-            (510, 0.1, true),
-            (809, 0.1, true),
-            (810, 0.1, false),
-            (820, 0.9, false),
-            (920, 0.9, true),
-        ],
-    );
-}
-
-#[test]
-fn time_that_runs_backwards_is_no_time() {
-    let mut rules = rules(&format!(
-        r#"a | class = "Person", score = 0.5, for_ms = 100 | {STOP}"#
-    ));
-    follow(
-        &mut rules,
-        &[(1000, 0.9, false), (500, 0.9, false), (1100, 0.9, true)],
-    );
-}
-
-#[test]
 fn the_zone_takes_the_centre_of_the_box() {
     let mut rules = rules(&format!(
         r#"a | class = "Person", score = 0.5, zone = [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]] | {STOP}"#
     ));
     let mut active = |detections: &[Detection]| {
-        rules.evaluate(ms(0), detections, &[Low]);
+        look(&mut rules, 0, detections, &[Low]);
         rules.active(0)
     };
     assert!(active(&[seen_at(PERSON, 0.9, [0.25, 0.75])]));
@@ -252,60 +234,49 @@ fn the_zone_takes_the_centre_of_the_box() {
 }
 
 #[test]
-fn inputs_are_conditions_with_the_same_timing() {
-    let mut rules = rules(&format!(
-        r#"a | input = "door", level = "high", for_ms = 50 | {STOP}, hold_ms = 20"#
-    ));
-    for (time, level, active) in [
-        (0, Low, false),
-        (10, High, false),
-        (59, High, false),
-        (60, High, true),
-        (70, Low, true),
-        (89, Low, true),
-        (90, Low, false),
-    ] {
-        rules.evaluate(ms(time), &[], &[level]);
-        assert_eq!(rules.active(0), active, "at {time} ms");
-    }
-}
-
-#[test]
 fn a_missing_input_makes_its_output_safe() {
     let mut rules = rules(&format!(
         r#"a | input = "door", level = "high" | {STOP}
            b | class = "Cat", score = 0.5 | {STOP}
            c | input = "door", level = "high" | output = "lamp", level = "high""#
     ));
-    assert_eq!(rules.evaluate(ms(0), &[], &[Low]), [Low, Low]);
-    assert_eq!(rules.evaluate(ms(1), &[], &[High]), [High, High]);
-    assert_eq!(rules.evaluate(ms(2), &[], &[]), [High, Low]);
-    assert_eq!(rules.evaluate(ms(3), &[], &[Low]), [Low, Low]);
+    assert_eq!(look(&mut rules, 0, &[], &[Low]), [Low, Low]);
+    assert_eq!(look(&mut rules, 1, &[], &[High]), [High, High]);
+    assert_eq!(look(&mut rules, 2, &[], &[]), [High, Low]);
+    assert_eq!(look(&mut rules, 3, &[], &[Low]), [Low, Low]);
 }
 
 #[test]
-fn reset_forgets_hysteresis_timers_and_activity() {
-    let mut rules = rules(&format!(
-        r#"a | class = "Person", score = 0.5, hysteresis = 0.2, for_ms = 100 | {STOP}, hold_ms = 900"#
-    ));
-    follow(&mut rules, &[(0, 0.9, false), (100, 0.9, true)]);
-    rules.reset();
-    follow(
-        &mut rules,
-        &[(110, 0.4, false), (300, 0.9, false), (400, 0.9, true)],
-    );
-}
-
-#[test]
-fn an_unknown_class_is_refused_and_the_known_are_named() {
-    let labels = ["???", "Person", "Cat"].map(str::to_owned);
-    for class in ["person", "???"] {
-        let rule = format!(r#"near-press | class = "{class}", score = 0.5 | {STOP}"#);
+fn what_the_model_does_not_know_is_refused_and_the_known_is_named() {
+    let zone = "zone = [[0, 0], [1, 0], [1, 1]]";
+    for (when, message) in [
+        (
+            r#"class = "person", score = 0.5"#.to_owned(),
+            r#"class "person"; it knows Person, Cat"#,
+        ),
+        (
+            r#"class = "???", score = 0.5"#.to_owned(),
+            r#"class "???"; it knows Person, Cat"#,
+        ),
+        (
+            r#"crosses = [[0, 0], [1, 1]], class = "Dog""#.to_owned(),
+            r#"class "Dog"; it knows Person, Cat"#,
+        ),
+        (
+            format!(r#"class = "Cat", score = 0.5, point = "tail", {zone}"#),
+            r#"key point "tail"; it knows head, foot"#,
+        ),
+        (
+            r#"value = "model.speed", above = 1"#.to_owned(),
+            r#"value "speed"; it knows anomaly, area"#,
+        ),
+    ] {
+        let rule = format!("near-press | {when} | {STOP}");
         assert_eq!(
-            Rules::new(&appliance(&rule), &labels)
+            Rules::new(&appliance(&rule), &[names()])
                 .unwrap_err()
                 .to_string(),
-            format!(r#"rule near-press: the model knows no class "{class}"; it knows Person, Cat"#)
+            format!("rule near-press: the model knows no {message}")
         );
     }
 }
@@ -315,33 +286,13 @@ fn names_that_do_not_exist_are_refused() {
     let mut wrong = appliance(&format!(r#"a | input = "door", level = "low" | {STOP}"#));
     wrong.inputs.clear();
     assert!(matches!(
-        Rules::new(&wrong, &[]),
+        Rules::new(&wrong, &[names()]),
         Err(RuleError::Description { .. })
     ));
     let mut wrong = appliance(&format!(r#"a | input = "door", level = "low" | {STOP}"#));
     wrong.outputs.clear();
     assert!(matches!(
-        Rules::new(&wrong, &[]),
+        Rules::new(&wrong, &[names()]),
         Err(RuleError::Description { .. })
     ));
-}
-
-#[test]
-fn the_example_of_the_manual() {
-    let mut rules = rules(&format!(
-        r#"a | class = "Person", score = 0.5, hysteresis = 0.1, for_ms = 100 | {STOP}, hold_ms = 300"#
-    ));
-    follow(
-        &mut rules,
-        &[
-            (0, 0.6, false),
-            (50, 0.45, false),
-            (100, 0.45, true),
-            (150, 0.3, true),
-            (400, 0.55, true),
-            (450, -1.0, true),
-            (700, 0.45, true),
-            (750, -1.0, false),
-        ],
-    );
 }
