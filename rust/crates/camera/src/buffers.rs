@@ -1,22 +1,26 @@
 //! The buffers shared with the driver, and the queue they go round in.
 
-use crate::device::CAPTURE;
-use crate::ioctl::{DQBUF, QBUF, QUERYBUF, REQBUFS, STREAMOFF, STREAMON, Zeroed, ioctl};
+use crate::ioctl::{
+    DQBUF, Description, QBUF, QUERYBUF, Queue, REQBUFS, STREAMOFF, STREAMON, Zeroed, ioctl,
+};
+use crate::node::{Mapping, Node};
 use edgeai_realtime::monotonic_now;
 use std::io;
-use std::ptr::{self, NonNull};
-use std::slice;
 use std::time::Duration;
-use v4l::Device;
 use v4l::v4l_sys::{
     V4L2_BUF_FLAG_ERROR, V4L2_BUF_FLAG_TIMESTAMP_MASK, V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC,
     v4l2_buffer, v4l2_memory_V4L2_MEMORY_MMAP, v4l2_requestbuffers,
 };
 
+/// Most memory planes of the formats that are taken.
+const PLANES: usize = 3;
+
 /// Mapped buffers of a device that streams until this is dropped.
 pub struct Buffers {
-    mappings: Vec<Mapping>,
-    device: Device,
+    /// The memory planes of each buffer.
+    mappings: Vec<Vec<Mapping>>,
+    queue: Queue,
+    node: Box<dyn Node>,
 }
 
 /// A buffer that the driver has filled.
@@ -24,8 +28,8 @@ pub struct Buffers {
 pub struct Dequeued {
     /// Which buffer.
     pub index: u32,
-    /// Bytes the driver wrote.
-    pub bytes_used: usize,
+    /// Where in each memory plane the image begins and ends.
+    filled: [(usize, usize); PLANES],
     /// The driver's frame number.
     pub sequence: u32,
     /// The driver says that the content may be wrong.
@@ -34,46 +38,41 @@ pub struct Dequeued {
     pub timestamp: Duration,
 }
 
-/// One buffer in our address space.
-struct Mapping {
-    start: NonNull<u8>,
-    length: usize,
-}
-
-// SAFETY: a mapping belongs to its `Buffers` alone and is not tied to the thread that made it.
-unsafe impl Send for Mapping {}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: `start` and `length` are of one mapping, made in `Buffers::map`, that nobody
-        // borrows any more. Failing would mean they are not, so there is nothing to report.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
-    }
-}
-
 impl Buffers {
     /// Allocates and maps `count` buffers (the driver may take another number, at least two),
     /// queues all and starts streaming.
-    pub fn start(device: Device, count: u32) -> io::Result<Self> {
-        let fd = device.handle().fd();
+    pub fn start(node: Box<dyn Node>, queue: Queue, count: u32) -> io::Result<Self> {
         let mut request = v4l2_requestbuffers::zeroed();
-        (request.count, request.type_, request.memory) =
-            (count, CAPTURE, v4l2_memory_V4L2_MEMORY_MMAP);
-        ioctl(fd, &REQBUFS, &mut request)?;
+        (request.count, request.type_) = (count, queue.buffer_type());
+        request.memory = v4l2_memory_V4L2_MEMORY_MMAP;
+        ioctl(&*node, &REQBUFS, &mut request)?;
         if request.count < 2 {
             return Err(io::Error::other("the driver has no two buffers"));
         }
         let mut buffers = Self {
             mappings: Vec::new(),
-            device,
+            queue,
+            node,
         };
         for index in 0..request.count {
-            let mapping = map(fd, index)?;
-            buffers.mappings.push(mapping);
+            let planes = buffers.map(index)?;
+            buffers.mappings.push(planes);
             buffers.queue(index)?;
         }
-        ioctl(fd, &STREAMON, &mut CAPTURE.cast_signed())?;
+        let mut buffer_type = queue.buffer_type().cast_signed();
+        ioctl(&*buffers.node, &STREAMON, &mut buffer_type)?;
         Ok(buffers)
+    }
+
+    fn map(&self, index: u32) -> io::Result<Vec<Mapping>> {
+        let mut description = Description::new(self.queue, index);
+        description.exchange(&*self.node, &QUERYBUF)?;
+        (0..description.plane_count().min(PLANES))
+            .map(|plane| {
+                let plane = description.plane(plane);
+                Mapping::new(&*self.node, plane.map_at, plane.length)
+            })
+            .collect()
     }
 
     /// How many buffers there are.
@@ -83,109 +82,62 @@ impl Buffers {
 
     /// Gives a buffer back to the driver.
     pub fn queue(&self, index: u32) -> io::Result<()> {
-        ioctl(self.device.handle().fd(), &QBUF, &mut description(index))
+        Description::new(self.queue, index).exchange(&*self.node, &QBUF)
     }
 
     /// Takes the oldest filled buffer; `None` if there is none. Does not block.
     pub fn dequeue(&self) -> io::Result<Option<Dequeued>> {
-        let mut buffer = description(0);
-        match ioctl(self.device.handle().fd(), &DQBUF, &mut buffer) {
+        let mut description = Description::new(self.queue, 0);
+        match description.exchange(&*self.node, &DQBUF) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(error),
         }
-        if buffer.index as usize >= self.mappings.len() {
+        let buffer = &description.buffer;
+        let Some(planes) = self.mappings.get(buffer.index as usize) else {
             return Err(io::Error::other(
                 "the driver named a buffer that does not exist",
             ));
+        };
+        let mut filled = [(0, 0); PLANES];
+        for (index, filled) in filled.iter_mut().enumerate().take(planes.len()) {
+            let plane = description.plane(index);
+            *filled = (plane.start, plane.end);
         }
         Ok(Some(Dequeued {
             index: buffer.index,
-            bytes_used: buffer.bytesused as usize,
+            filled,
             sequence: buffer.sequence,
             damaged: buffer.flags & V4L2_BUF_FLAG_ERROR != 0,
-            timestamp: timestamp(&buffer, monotonic_now()),
+            timestamp: timestamp(buffer, monotonic_now()),
         }))
     }
 
-    /// Waits for a filled buffer; false if none came within `timeout`, rounded up to 1 ms.
+    /// Waits until the driver has something to say, at most `timeout`, rounded up to 1 ms; false if
+    /// it was silent. What it says, errors too, is for [`Buffers::dequeue`] to find out.
     pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
-        let milliseconds = i32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
-        let mut poll = libc::pollfd {
-            fd: self.device.handle().fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        // SAFETY: one valid pollfd, for the time of the call.
-        match unsafe { libc::poll(&raw mut poll, 1, milliseconds) } {
-            0 => Ok(false),
-            // POLLERR goes on to the dequeue, which knows the reason; without a buffer it ends there.
-            1.. if poll.revents & libc::POLLHUP != 0 => {
-                Err(io::Error::from_raw_os_error(libc::ENODEV))
-            }
-            1.. if poll.revents & libc::POLLIN == 0 => Err(match self.dequeue() {
-                Err(error) => error,
-                Ok(_) => io::Error::other("the driver reports an error"),
-            }),
-            1.. => Ok(true),
-            _ => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-                error => Err(error),
-            },
-        }
+        Ok(self.node.poll(timeout)? != 0)
     }
 
-    /// The content of a dequeued buffer.
-    pub fn bytes(&self, index: u32, bytes_used: usize) -> &[u8] {
-        match self.mappings.get(index as usize) {
-            // SAFETY: the mapping is `length` bytes long and lives as long as `self`; the driver
-            // does not write into it before it is queued again, for which `Camera::next` takes
-            // itself mutably, so that no frame is borrowed then.
-            Some(mapping) => unsafe {
-                slice::from_raw_parts(mapping.start.as_ptr(), bytes_used.min(mapping.length))
-            },
-            None => &[],
+    /// The content of a dequeued buffer: its memory planes, and how many there are.
+    pub fn bytes(&self, dequeued: &Dequeued) -> ([&[u8]; PLANES], usize) {
+        let mut bytes: [&[u8]; PLANES] = [&[]; PLANES];
+        let Some(planes) = self.mappings.get(dequeued.index as usize) else {
+            return (bytes, 0);
+        };
+        for ((bytes, mapping), (start, end)) in bytes.iter_mut().zip(planes).zip(dequeued.filled) {
+            *bytes = mapping.bytes(start, end);
         }
+        (bytes, planes.len())
     }
 }
 
 impl Drop for Buffers {
     fn drop(&mut self) {
         // A device that is gone does not stream any more; closing frees the buffers in any case.
-        let _ = ioctl(
-            self.device.handle().fd(),
-            &STREAMOFF,
-            &mut CAPTURE.cast_signed(),
-        );
+        let mut buffer_type = self.queue.buffer_type().cast_signed();
+        let _ = ioctl(&*self.node, &STREAMOFF, &mut buffer_type);
     }
-}
-
-fn description(index: u32) -> v4l2_buffer {
-    let mut buffer = v4l2_buffer::zeroed();
-    (buffer.index, buffer.type_, buffer.memory) = (index, CAPTURE, v4l2_memory_V4L2_MEMORY_MMAP);
-    buffer
-}
-
-fn map(fd: i32, index: u32) -> io::Result<Mapping> {
-    let mut buffer = description(index);
-    ioctl(fd, &QUERYBUF, &mut buffer)?;
-    let length = buffer.length as usize;
-    // SAFETY: with V4L2_MEMORY_MMAP the driver has filled in `offset`; a new shared mapping of that
-    // length disturbs nothing that exists.
-    let start = unsafe {
-        let offset = libc::off_t::from(buffer.m.offset);
-        v4l::v4l2::mmap(
-            ptr::null_mut(),
-            length,
-            libc::PROT_READ,
-            libc::MAP_SHARED,
-            fd,
-            offset,
-        )?
-    };
-    let start =
-        NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mapped at address 0"))?;
-    Ok(Mapping { start, length })
 }
 
 /// When the frame was captured, never later than `now`.
@@ -195,7 +147,8 @@ fn timestamp(buffer: &v4l2_buffer, now: Duration) -> Duration {
     }
     let seconds = u64::try_from(buffer.timestamp.tv_sec).unwrap_or(0);
     let micros = u64::try_from(buffer.timestamp.tv_usec).unwrap_or(0);
-    (Duration::from_secs(seconds) + Duration::from_micros(micros)).min(now)
+    let captured = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
+    captured.min(now)
 }
 
 #[cfg(test)]
@@ -205,7 +158,7 @@ mod tests {
     #[test]
     fn only_monotonic_timestamps_count_and_none_lies_in_the_future() {
         let now = Duration::from_secs(100);
-        let mut buffer = description(0);
+        let mut buffer = Description::new(Queue::SinglePlanar, 0).buffer;
         (buffer.timestamp.tv_sec, buffer.timestamp.tv_usec) = (99, 250_000);
         assert_eq!(timestamp(&buffer, now), now, "unknown clock");
         buffer.flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
