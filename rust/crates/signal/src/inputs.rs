@@ -1,13 +1,14 @@
 //! The lines that are read.
 
 use crate::debounce::Debounce;
-use crate::{Backend, Cdev, EdgePin, SignalError};
+use crate::{Backend, Cdev, EdgePin, InputLine, SignalError, level};
 use edgeai_config::{Input, Level};
 use embedded_hal::digital::InputPin;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-/// The inputs of an appliance, in its order, debounced.
+/// The inputs of an appliance, in its order, debounced. `High` is active, whatever that is
+/// electrically.
 ///
 /// Every look reads every line, so that a level is right even where only one edge wakes. A pulse
 /// that is over before the woken thread looks does not count, with or without debounce.
@@ -52,7 +53,7 @@ impl<B: Backend> Inputs<B> {
             }
             let claimed = self
                 .backend
-                .input(&line.input.line, line.input.edge)
+                .input(&line.asked())
                 .and_then(|mut pin| Ok((level_of(&mut pin)?, pin)));
             match claimed {
                 Ok((now, pin)) => {
@@ -78,10 +79,10 @@ impl<B: Backend> Inputs<B> {
             let Some((pin, debounce)) = &mut line.held else {
                 continue;
             };
-            let edges = pin.take_edges();
+            let edge = pin.take_edges();
             match level_of(pin) {
                 Ok(read) => {
-                    changed |= debounce.feed(now, read, edges);
+                    changed |= debounce.feed(now, read, edge);
                     *level = debounce.level();
                 }
                 Err(reason) => {
@@ -118,22 +119,29 @@ impl<B: Backend> Inputs<B> {
 }
 
 impl<P> Line<P> {
+    fn asked(&self) -> InputLine<'_> {
+        InputLine {
+            line: &self.input.line,
+            edge: self.input.edge,
+            bias: self.input.bias,
+            active_low: self.input.active_low,
+        }
+    }
+
     fn error(&self, reason: String) -> SignalError {
         SignalError {
             kind: "input",
             name: self.input.name.clone(),
-            line: self.input.line.clone(),
+            place: format!("line {}", self.input.line),
             reason,
         }
     }
 }
 
 fn level_of<P: EdgePin>(pin: &mut P) -> Result<Level, String> {
-    match InputPin::is_high(pin) {
-        Ok(true) => Ok(Level::High),
-        Ok(false) => Ok(Level::Low),
-        Err(error) => Err(format!("{error:?}")),
-    }
+    InputPin::is_high(pin)
+        .map(level)
+        .map_err(|error| format!("{error:?}"))
 }
 
 #[cfg(test)]
@@ -141,7 +149,7 @@ mod tests {
     use super::*;
     use crate::simulated::Bench;
     use Level::{High, Low};
-    use edgeai_config::Edge;
+    use edgeai_config::{Bias, Edge};
 
     fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
@@ -153,6 +161,8 @@ mod tests {
             line: name.into(),
             edge: Edge::Both,
             debounce_ms,
+            bias: Bias::AsIs,
+            active_low: false,
         });
         Inputs::new(bench.clone(), &list)
     }
@@ -195,5 +205,37 @@ mod tests {
         bench.pull("door", High);
         inputs.claim().unwrap();
         assert_eq!(inputs.levels(), [High, High]);
+    }
+
+    #[test]
+    fn a_button_to_ground_is_active_while_pressed() {
+        let bench = Bench::new(&["button"]);
+        let button = Input {
+            name: "button".into(),
+            line: "button".into(),
+            edge: Edge::Both,
+            debounce_ms: 5,
+            bias: Bias::PullUp,
+            active_low: true,
+        };
+        let mut inputs = Inputs::new(bench.clone(), &[button]);
+        inputs.claim().unwrap();
+        assert_eq!(bench.level("button"), High, "the pull-up");
+        assert_eq!(inputs.levels(), [Low]);
+        // Its edge is steady for long enough: a falling edge that leads to active.
+        bench.pull_at("button", Low, ms(10));
+        assert_eq!(inputs.read(ms(15)), Ok(true));
+        assert_eq!(inputs.levels(), [High]);
+    }
+
+    #[test]
+    fn debounce_counts_from_the_edge_and_not_from_the_look() {
+        let bench = Bench::new(&["door", "reset"]);
+        let mut inputs = inputs(&bench);
+        inputs.claim().unwrap();
+        bench.pull_at("door", High, ms(100));
+        assert_eq!(inputs.read(ms(103)), Ok(false));
+        assert_eq!(inputs.due(), Some(ms(105)));
+        assert_eq!(inputs.read(ms(105)), Ok(true));
     }
 }

@@ -1,20 +1,23 @@
-//! GPIO lines in memory: a [`Backend`] for tests, here and in the crates above.
+//! GPIO lines and PWM channels in memory: a [`Backend`] for tests, here and in the crates above.
 
-use crate::{Backend, EdgePin};
-use edgeai_config::{Edge, Level};
-use embedded_hal::digital::{Error, ErrorKind, ErrorType, InputPin, OutputPin};
+use crate::{Backend, EdgePin, InputLine, LastEdge, OutputLine, opposite};
+use edgeai_config::{Bias, Level, Pwm};
+use embedded_hal::digital::{self, ErrorType, InputPin, OutputPin};
+use embedded_hal::pwm::{self, SetDutyCycle};
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// A bench with lines that can be unplugged; clones share it.
+/// A bench with lines that can be unplugged; clones share it. Levels are electrical.
 #[derive(Clone, Default)]
 pub struct Bench(Arc<Mutex<BTreeMap<String, Wire>>>);
 
 struct Wire {
     unplugged: bool,
     history: Vec<Level>,
-    edges: bool,
+    duties: Vec<u16>,
+    edge: Option<LastEdge>,
 }
 
 impl Default for Wire {
@@ -23,13 +26,14 @@ impl Default for Wire {
         Self {
             unplugged: false,
             history: Vec::with_capacity(1024),
-            edges: false,
+            duties: Vec::with_capacity(1024),
+            edge: None,
         }
     }
 }
 
 impl Bench {
-    /// A bench with these lines, all low and nobody's.
+    /// A bench with these lines (or PWM channels), all low and nobody's.
     #[must_use]
     pub fn new(lines: &[&str]) -> Self {
         let bench = Self::default();
@@ -55,11 +59,27 @@ impl Bench {
         }
     }
 
-    /// Moves a line from outside, with an edge.
+    /// Moves a line from outside, with an edge whose time is not known.
     pub fn pull(&self, line: &str, level: Level) {
+        self.move_to(
+            line,
+            LastEdge {
+                at: None,
+                to: level,
+            },
+        );
+    }
+
+    /// Moves a line from outside, with an edge at a time.
+    pub fn pull_at(&self, line: &str, level: Level, at: Duration) {
+        let at = Some(at);
+        self.move_to(line, LastEdge { at, to: level });
+    }
+
+    fn move_to(&self, line: &str, edge: LastEdge) {
         if let Some(wire) = self.wires().get_mut(line) {
-            wire.history.push(level);
-            wire.edges = true;
+            wire.history.push(edge.to);
+            wire.edge = Some(edge);
         }
     }
 
@@ -80,34 +100,64 @@ impl Bench {
             .unwrap_or(Level::Low)
     }
 
+    /// Every duty of 65535 the PWM channel was driven with, in order.
+    #[must_use]
+    pub fn duties(&self, channel: &str) -> Vec<u16> {
+        self.wires()
+            .get(channel)
+            .map_or_else(Vec::new, |wire| wire.duties.clone())
+    }
+
     fn wire<T>(&self, line: &str, with: impl FnOnce(&mut Wire) -> T) -> Result<T, Unplugged> {
         match self.wires().get_mut(line) {
             Some(wire) if !wire.unplugged => Ok(with(wire)),
             _ => Err(Unplugged),
         }
     }
+
+    fn claim(
+        &self,
+        line: &str,
+        active_low: bool,
+        with: impl FnOnce(&mut Wire),
+    ) -> Result<Pin, String> {
+        self.wire(line, with)
+            .map_err(|_| String::from("no such line"))?;
+        Ok(Pin {
+            bench: self.clone(),
+            line: line.into(),
+            active_low,
+        })
+    }
+}
+
+/// From active to electrical, and back.
+fn electrical(active_low: bool, level: Level) -> Level {
+    if active_low { opposite(level) } else { level }
 }
 
 impl Backend for Bench {
     type Output = Pin;
     type Input = Pin;
+    type Pwm = Pin;
 
-    fn output(&mut self, line: &str, level: Level) -> Result<Pin, String> {
-        self.wire(line, |wire| wire.history.push(level))
-            .map_err(|_| String::from("no such line"))?;
-        Ok(Pin {
-            bench: self.clone(),
-            line: line.into(),
+    fn output(&mut self, line: &OutputLine<'_>) -> Result<Pin, String> {
+        self.claim(line.line, line.active_low, |wire| {
+            wire.history.push(electrical(line.active_low, line.level));
         })
     }
 
-    fn input(&mut self, line: &str, _edge: Edge) -> Result<Pin, String> {
-        self.wire(line, |_| ())
-            .map_err(|_| String::from("no such line"))?;
-        Ok(Pin {
-            bench: self.clone(),
-            line: line.into(),
+    fn input(&mut self, line: &InputLine<'_>) -> Result<Pin, String> {
+        self.claim(line.line, line.active_low, |wire| {
+            // Whatever moved the line from outside is stronger than a pull resistor.
+            if line.bias == Bias::PullUp && wire.history.is_empty() {
+                wire.history.push(Level::High);
+            }
         })
+    }
+
+    fn pwm(&mut self, pwm: &Pwm, duty: u16) -> Result<Pin, String> {
+        self.claim(&pwm.channel, false, |wire| wire.duties.push(duty))
     }
 }
 
@@ -115,15 +165,29 @@ impl Backend for Bench {
 pub struct Pin {
     bench: Bench,
     line: String,
+    active_low: bool,
+}
+
+impl Pin {
+    fn drive(&self, level: Level) -> Result<(), Unplugged> {
+        let level = electrical(self.active_low, level);
+        self.bench.wire(&self.line, |wire| wire.history.push(level))
+    }
 }
 
 /// What a line that was unplugged answers.
 #[derive(Debug)]
 pub struct Unplugged;
 
-impl Error for Unplugged {
-    fn kind(&self) -> ErrorKind {
-        ErrorKind::Other
+impl digital::Error for Unplugged {
+    fn kind(&self) -> digital::ErrorKind {
+        digital::ErrorKind::Other
+    }
+}
+
+impl pwm::Error for Unplugged {
+    fn kind(&self) -> pwm::ErrorKind {
+        pwm::ErrorKind::Other
     }
 }
 
@@ -131,22 +195,25 @@ impl ErrorType for Pin {
     type Error = Unplugged;
 }
 
+impl pwm::ErrorType for Pin {
+    type Error = Unplugged;
+}
+
 impl OutputPin for Pin {
     fn set_low(&mut self) -> Result<(), Unplugged> {
-        self.bench
-            .wire(&self.line, |wire| wire.history.push(Level::Low))
+        self.drive(Level::Low)
     }
 
     fn set_high(&mut self) -> Result<(), Unplugged> {
-        self.bench
-            .wire(&self.line, |wire| wire.history.push(Level::High))
+        self.drive(Level::High)
     }
 }
 
 impl InputPin for Pin {
     fn is_high(&mut self) -> Result<bool, Unplugged> {
-        self.bench
-            .wire(&self.line, |wire| wire.history.last() == Some(&Level::High))
+        self.bench.wire(&self.line, |wire| {
+            (wire.history.last() == Some(&Level::High)) != self.active_low
+        })
     }
 
     fn is_low(&mut self) -> Result<bool, Unplugged> {
@@ -159,9 +226,22 @@ impl EdgePin for Pin {
         None
     }
 
-    fn take_edges(&mut self) -> bool {
-        self.bench
-            .wire(&self.line, |wire| std::mem::take(&mut wire.edges))
-            .unwrap_or(false)
+    fn take_edges(&mut self) -> Option<LastEdge> {
+        let edge = self
+            .bench
+            .wire(&self.line, |wire| wire.edge.take())
+            .ok()??;
+        let to = electrical(self.active_low, edge.to);
+        Some(LastEdge { to, ..edge })
+    }
+}
+
+impl SetDutyCycle for Pin {
+    fn max_duty_cycle(&self) -> u16 {
+        u16::MAX
+    }
+
+    fn set_duty_cycle(&mut self, duty: u16) -> Result<(), Unplugged> {
+        self.bench.wire(&self.line, |wire| wire.duties.push(duty))
     }
 }
