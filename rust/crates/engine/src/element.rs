@@ -1,7 +1,10 @@
 //! What a tensor is made of.
 
+use serde::Serialize;
+
 /// Element types an input or output tensor can have here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum ElementType {
     F32,
@@ -28,7 +31,7 @@ impl ElementType {
 }
 
 /// An input or output tensor.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TensorInfo {
     /// Name in the model file; may be empty.
     pub name: String,
@@ -40,6 +43,6 @@ pub struct TensorInfo {
     pub scale: f32,
     /// See [`TensorInfo::scale`].
     pub zero_point: i32,
-    /// Size in bytes.
+    /// Size in bytes, 1 ..= 2³⁰.
     pub bytes: usize,
 }

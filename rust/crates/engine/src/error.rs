@@ -21,6 +21,33 @@ pub enum EngineError {
         /// What is wrong with it.
         reason: String,
     },
+    /// [`crate::verify`]: the bytes are no model, damaged, or need something an engine does not
+    /// have.
+    #[error("{reason}")]
+    Refused {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The accelerator asked for does not exist, or cannot be used and `on_fallback` is `fail`.
+    #[error("accelerator {name}: {reason}")]
+    Accelerator {
+        /// Its name.
+        name: String,
+        /// What its library or the runtime said.
+        reason: String,
+    },
+    /// Operators would run on the CPU, and `on_fallback` is `fail`.
+    #[error("{count} of {total} operators do not run on {name}: {operators}")]
+    Fallback {
+        /// Name of the accelerator.
+        name: String,
+        /// How many fell back.
+        count: usize,
+        /// How many there are.
+        total: usize,
+        /// Index and name of each, separated by commas.
+        operators: String,
+    },
     /// The runtime asked for does not exist or is not part of this build.
     #[error("{reason}")]
     Runtime {

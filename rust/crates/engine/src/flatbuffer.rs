@@ -116,6 +116,14 @@ impl<'a> Table<'a> {
         self.scalar(field).map(i32::from_le_bytes)
     }
 
+    /// An `i32` field, `absent` if absent.
+    pub fn i32_or(&self, field: usize, absent: i32) -> Checked<i32> {
+        match self.field(field)? {
+            Some(at) => bytes_at(self.buffer, at).map(i32::from_le_bytes),
+            None => Ok(absent),
+        }
+    }
+
     /// A table field.
     pub fn table(&self, field: usize) -> Checked<Option<Table<'a>>> {
         let Some(at) = self.field(field)? else {

@@ -1,8 +1,8 @@
 //! A model file in memory, verified.
 
 use crate::error::EngineError;
-use crate::schema::{self, Interface, Refusal};
 use crate::tensor_memory::TensorMemory;
+use crate::verify::{self, Interface};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::path::Path;
 /// Larger files do not fit an appliance (and `FlatBuffers` end at 2 GiB).
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// A model file that passed [`schema::verify`].
+/// A model file that passed [`verify::verify`].
 ///
 /// It is read, not mapped: a mapped file that is overwritten in place while the appliance
 /// runs (`scp` does) would kill the process with SIGBUS.
@@ -43,7 +43,7 @@ impl ModelFile {
         file.read_exact(content.as_mut_slice())
             .map_err(unreadable)?;
         let interface =
-            schema::verify(content.as_slice()).map_err(|Refusal(reason)| refused(reason))?;
+            verify::verify(content.as_slice()).map_err(|error| refused(error.to_string()))?;
         Ok(Self { content, interface })
     }
 

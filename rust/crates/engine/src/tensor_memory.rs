@@ -23,6 +23,8 @@ pub struct TensorMemory {
 // SAFETY: the memory belongs to this value alone; the runtime that shares the address touches
 // it only inside calls that the owner of this value makes.
 unsafe impl Send for TensorMemory {}
+// SAFETY: a shared reference gives reading access only.
+unsafe impl Sync for TensorMemory {}
 
 impl TensorMemory {
     /// `bytes` zero bytes, or `None` if no address space could hold them.

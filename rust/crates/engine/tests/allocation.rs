@@ -1,7 +1,7 @@
 //! An invocation allocates nothing on the Rust side (the runtime's own memory is C++'s and is
 //! not counted). A test program of its own: the counter is process-wide.
 
-use edgeai_engine::{Options, load};
+use edgeai_engine::{Options, Runtime, load};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -29,22 +29,31 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn an_invocation_allocates_nothing() {
-    if std::env::var_os("EDGEAI_LITERT").is_none() {
-        eprintln!("skipped: EDGEAI_LITERT is not set");
-        return;
-    }
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/affine.tflite");
-    let mut engine = load(&model, &Options::default()).expect("a good model");
-    let before = ALLOCATIONS.load(Relaxed);
-    assert!(before > 0, "the counter counts");
-    let mut sum = 0u8;
-    for round in 0..100 {
-        engine.input_mut().fill(round);
-        engine.invoke().expect("runs");
-        sum = sum
-            .wrapping_add(engine.output(0)[0])
-            .wrapping_add(engine.output(1)[0]);
+    for (variable, runtime) in [
+        ("EDGEAI_LITERT", Runtime::Litert),
+        ("EDGEAI_TFLITE", Runtime::Tflite),
+    ] {
+        if std::env::var_os(variable).is_none() {
+            eprintln!("SKIPPED for {runtime:?}: {variable} is not set");
+            continue;
+        }
+        let options = Options {
+            runtime,
+            ..Options::default()
+        };
+        let mut engine = load(&model, &options).expect("a good model");
+        let before = ALLOCATIONS.load(Relaxed);
+        assert!(before > 0, "the counter counts");
+        let mut sum = 0u8;
+        for round in 0..100 {
+            engine.input_mut(0).fill(round);
+            engine.invoke().expect("runs");
+            sum = sum
+                .wrapping_add(engine.output(0)[0])
+                .wrapping_add(engine.output(1)[0]);
+        }
+        std::hint::black_box(sum);
+        assert_eq!(ALLOCATIONS.load(Relaxed) - before, 0, "{runtime:?}");
     }
-    std::hint::black_box(sum);
-    assert_eq!(ALLOCATIONS.load(Relaxed) - before, 0);
 }

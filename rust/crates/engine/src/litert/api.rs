@@ -6,6 +6,7 @@ use crate::EngineError;
 use libloading::Library;
 use std::error::Error;
 use std::ffi::{c_char, c_int, c_void};
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 /// What the binding was written for and tested with.
@@ -13,6 +14,9 @@ pub const RUNTIME: &str = "LiteRT 2.3.0";
 
 /// New in 2.3: its presence tells that the library is not older.
 const MARKER: &str = "LiteRtCompiledModelIsNonCpuFullyAccelerated";
+
+/// Where the library keeps a pointer to its accelerator for the CPU.
+const CPU_ACCELERATOR: &str = "LiteRtStaticLinkedAcceleratorCpuDef";
 
 /// `LITERT_TENSOR_MAX_RANK`.
 pub const MAX_RANK: usize = 8;
@@ -34,12 +38,85 @@ pub type Status = c_int;
 pub type Handle = *mut c_void;
 pub type Deallocator = Option<unsafe extern "C" fn(*mut c_void)>;
 
+/// `LiteRtAcceleratorDef`, version 1, as far as it is used (`litert_accelerator_def.h`).
+#[repr(C)]
+pub struct Definition {
+    /// Size of the structure, and two numbers of its version, 16 bits each.
+    header: [u16; 4],
+    pub name: GetName,
+    pub version: GetVersion,
+    pub hardware: GetHardware,
+    pub on_request: GetOnRequest,
+    pub create: CreateDelegate,
+}
+
+pub type GetName = unsafe extern "C" fn(Handle, *mut *const c_char) -> Status;
+pub type GetVersion = unsafe extern "C" fn(Handle, *mut [c_int; 3]) -> Status;
+pub type GetHardware = unsafe extern "C" fn(Handle, *mut c_int) -> Status;
+pub type GetOnRequest = unsafe extern "C" fn(Handle, *mut bool) -> Status;
+pub type CreateDelegate =
+    unsafe extern "C" fn(*const c_void, Handle, Handle, Handle, *mut Handle) -> Status;
+pub type DestroyDelegate = unsafe extern "C" fn(*mut c_void);
+
+impl Definition {
+    pub const fn new(
+        name: GetName,
+        version: GetVersion,
+        hardware: GetHardware,
+        on_request: GetOnRequest,
+        create: CreateDelegate,
+    ) -> Self {
+        Self {
+            header: [0; 4],
+            name,
+            version,
+            hardware,
+            on_request,
+            create,
+        }
+    }
+}
+
+/// `ProfiledEventData` (`litert_profiler_event.h`).
+#[repr(C)]
+#[derive(Clone)]
+pub struct Event {
+    pub tag: *const c_char,
+    pub kind: c_int,
+    start: u64,
+    pub microseconds: u64,
+    memory: [usize; 6],
+    pub metadata: u64,
+    more_metadata: u64,
+    source: c_int,
+}
+
+impl Default for Event {
+    fn default() -> Self {
+        Self {
+            tag: std::ptr::null(),
+            kind: 0,
+            start: 0,
+            microseconds: 0,
+            memory: [0; 6],
+            metadata: 0,
+            more_metadata: 0,
+            source: 0,
+        }
+    }
+}
+
 /// `LiteRtEnvOption` holding an integer.
 #[repr(C)]
 pub struct EnvironmentOption {
     pub tag: c_int,
-    pub value_type: c_int,
-    pub reserved: c_int,
+    pub value: AnyInt,
+}
+
+/// `LiteRtAny` holding an integer.
+#[repr(C, align(8))]
+pub struct AnyInt {
+    pub kind: c_int,
     pub value: i64,
 }
 
@@ -47,14 +124,37 @@ pub struct EnvironmentOption {
 #[repr(C)]
 pub struct RankedTensorType {
     element: c_int,
+    layout: Layout,
+}
+
+/// `LiteRtLayout`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Layout {
     /// Bits 0–6 rank, bit 7 "has strides".
     rank: u32,
     dimensions: [i32; MAX_RANK],
     strides: [u32; MAX_RANK],
 }
 
+impl Layout {
+    /// Number of elements; `None` if a dimension is open, or there are too many.
+    pub fn elements(&self) -> Option<usize> {
+        let sizes = self.dimensions.get(..(self.rank & 0x7f) as usize)?;
+        sizes.iter().try_fold(1usize, |product, &size| {
+            product.checked_mul(usize::try_from(size).ok()?)
+        })
+    }
+}
+
 const _: () = assert!(size_of::<EnvironmentOption>() == 24);
+const _: () = assert!(std::mem::offset_of!(EnvironmentOption, value) == 8);
 const _: () = assert!(size_of::<RankedTensorType>() == 72);
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(std::mem::offset_of!(Definition, create) == 40);
+    assert!(size_of::<Event>() == 104);
+};
 
 impl RankedTensorType {
     /// `None` if there are more than [`MAX_RANK`] dimensions or one does not fit.
@@ -66,9 +166,11 @@ impl RankedTensorType {
         let rank = u32::try_from(shape.len()).ok()?;
         Some(Self {
             element,
-            rank,
-            dimensions,
-            strides: [0; MAX_RANK],
+            layout: Layout {
+                rank,
+                dimensions,
+                strides: [0; MAX_RANK],
+            },
         })
     }
 }
@@ -78,6 +180,7 @@ macro_rules! api {
         /// Entry points. The library stays loaded for the life of the process.
         pub struct Api {
             $(pub $field: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+            cpu: NonNull<Definition>,
             _library: Library,
         }
 
@@ -96,7 +199,13 @@ macro_rules! api {
                 };
                 // SAFETY: only the presence of the symbol is asked for.
                 unsafe { library.get::<*const c_void>(MARKER) }.map_err(|_| version(MARKER))?;
+                // SAFETY: a variable that points to a constant of the library.
+                let cpu = unsafe {
+                    let cpu = library.get::<*const *mut Definition>(CPU_ACCELERATOR);
+                    **cpu.map_err(|_| version(CPU_ACCELERATOR))?
+                };
                 Ok(Self {
+                    cpu: NonNull::new(cpu).ok_or_else(|| version(CPU_ACCELERATOR))?,
                     // SAFETY: the signatures are those of the headers of the version that
                     // MARKER stands for.
                     $($field: *unsafe { library.get($symbol) }.map_err(|_| version($symbol))?,)*
@@ -124,14 +233,44 @@ api! {
     create_compiled_model = "LiteRtCreateCompiledModel":
         fn(Handle, Handle, Handle, *mut Handle) -> Status;
     destroy_compiled_model = "LiteRtDestroyCompiledModel": fn(Handle);
+    output_layouts = "LiteRtGetCompiledModelOutputTensorLayouts":
+        fn(Handle, usize, usize, *mut Layout, bool) -> Status;
     run_compiled_model = "LiteRtRunCompiledModel":
         fn(Handle, usize, usize, *mut Handle, usize, *mut Handle) -> Status;
     create_tensor_buffer = "LiteRtCreateTensorBufferFromHostMemory":
         fn(*const RankedTensorType, *mut c_void, usize, Deallocator, *mut Handle) -> Status;
     destroy_tensor_buffer = "LiteRtDestroyTensorBuffer": fn(Handle);
+    create_accelerator = "LiteRtCreateAccelerator": fn(*mut Handle) -> Status;
+    destroy_accelerator = "LiteRtDestroyAccelerator": fn(Handle) -> Status;
+    set_accelerator_name = "LiteRtSetAcceleratorGetName": fn(Handle, GetName) -> Status;
+    set_accelerator_version = "LiteRtSetAcceleratorGetVersion": fn(Handle, GetVersion) -> Status;
+    set_accelerator_hardware = "LiteRtSetAcceleratorGetHardwareSupport":
+        fn(Handle, GetHardware) -> Status;
+    set_accelerator_on_request = "LiteRtSetIsAcceleratorDelegateResponsibleForJitCompilation":
+        fn(Handle, GetOnRequest) -> Status;
+    set_accelerator_delegate = "LiteRtSetDelegateFunction": fn(Handle, CreateDelegate) -> Status;
+    register_accelerator = "LiteRtRegisterAccelerator":
+        fn(Handle, Handle, *mut c_void, Deallocator) -> Status;
+    wrap_delegate = "LiteRtWrapDelegate": fn(*mut c_void, DestroyDelegate, *mut Handle) -> Status;
+    get_profiler = "LiteRtCompiledModelGetProfiler": fn(Handle, *mut Handle) -> Status;
+    start_profiler = "LiteRtStartProfiler": fn(Handle) -> Status;
+    stop_profiler = "LiteRtStopProfiler": fn(Handle) -> Status;
+    count_events = "LiteRtGetNumProfilerEvents": fn(Handle, *mut c_int) -> Status;
+    get_events = "LiteRtGetProfilerEvents": fn(Handle, c_int, *mut Event) -> Status;
 }
 
+// SAFETY: functions, and a pointer to a constant.
+unsafe impl Send for Api {}
+// SAFETY: as above.
+unsafe impl Sync for Api {}
+
 impl Api {
+    /// LiteRT's own accelerator for the CPU.
+    pub fn cpu_definition(&self) -> &Definition {
+        // SAFETY: a constant of the library, which stays loaded; MARKER stands for the layout.
+        unsafe { self.cpu.as_ref() }
+    }
+
     /// The library named by the environment variable `EDGEAI_LITERT`, else `libLiteRt.so` of
     /// the loader's search path. Loaded once; a failure is tried again at the next call.
     pub fn get() -> Result<&'static Self, EngineError> {
@@ -176,8 +315,9 @@ mod tests {
     #[test]
     fn ranked_tensor_type_keeps_to_eight_dimensions() {
         let described = RankedTensorType::new(9, &[1, 300, 300, 3]).expect("four dimensions");
-        assert_eq!((described.element, described.rank), (9, 4));
-        assert_eq!(described.dimensions, [1, 300, 300, 3, 0, 0, 0, 0]);
+        assert_eq!((described.element, described.layout.rank), (9, 4));
+        assert_eq!(described.layout.dimensions, [1, 300, 300, 3, 0, 0, 0, 0]);
+        assert_eq!(described.layout.elements(), Some(270_000));
         assert!(RankedTensorType::new(9, &[1; 9]).is_none());
         assert!(RankedTensorType::new(9, &[usize::MAX]).is_none());
     }

@@ -1,9 +1,9 @@
 //! LiteRT's objects as owners: each destroys its handle when dropped.
 
-use super::api::{self, Api, EnvironmentOption, Handle, RankedTensorType, check};
+use super::api::{self, AnyInt, Api, EnvironmentOption, Handle, RankedTensorType, check};
 use crate::EngineError;
 use crate::tensor_memory::TensorMemory;
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::null_mut;
 
 macro_rules! owner {
@@ -46,19 +46,18 @@ owner!(
 );
 
 impl Environment {
-    /// Knows the CPU only: no search for GPU and NPU libraries, which costs start-up time.
-    pub fn create(api: &'static Api) -> Result<Self, EngineError> {
+    /// Registers `accelerators` by itself. Never more than the CPU's: the search for GPU and
+    /// NPU libraries costs start-up time.
+    pub fn create(api: &'static Api, accelerators: c_int) -> Result<Self, EngineError> {
         let option = |tag, value| EnvironmentOption {
             tag,
-            value_type: api::ANY_INT,
-            reserved: 0,
-            value,
+            value: AnyInt {
+                kind: api::ANY_INT,
+                value,
+            },
         };
         let options = [
-            option(
-                api::ENVIRONMENT_ACCELERATORS,
-                i64::from(api::ACCELERATOR_CPU),
-            ),
+            option(api::ENVIRONMENT_ACCELERATORS, i64::from(accelerators)),
             option(api::ENVIRONMENT_LOG_SEVERITY, api::LOG_ERROR),
         ];
         let mut handle = null_mut();
@@ -100,7 +99,7 @@ unsafe extern "C" fn free_text(text: *mut c_void) {
 }
 
 impl CompilationOptions {
-    fn cpu(api: &'static Api, threads: u32) -> Result<Self, EngineError> {
+    fn cpu(api: &'static Api, threads: u32, profile: bool) -> Result<Self, EngineError> {
         let mut handle = null_mut();
         // SAFETY: `handle` is written on success.
         check("LiteRtCreateOptions", unsafe {
@@ -110,18 +109,28 @@ impl CompilationOptions {
         // SAFETY: `handle` is alive.
         let status = unsafe { (api.set_accelerators)(handle, api::ACCELERATOR_CPU) };
         check("LiteRtSetOptionsHardwareAccelerators", status)?;
+        // The library keeps these options as TOML under names of its own
+        // (litert/c/options/litert_{cpu,runtime}_options.cc); the functions that write them
+        // are not exported.
+        options.add(c"xnnpack", format!("num_threads = {threads}\n"))?;
+        if profile {
+            options.add(
+                c"runtime_options_string",
+                "enable_profiling = true\n".into(),
+            )?;
+        }
+        Ok(options)
+    }
 
-        // The library keeps the CPU's options as TOML under the name "xnnpack"
-        // (litert/c/options/litert_cpu_options.cc); the functions that write it are not exported.
-        let text = CString::new(format!("num_threads = {threads}\n"))
-            .unwrap_or_default()
-            .into_raw();
+    fn add(&self, name: &CStr, text: String) -> Result<(), EngineError> {
+        let api = self.api;
+        let text = CString::new(text).unwrap_or_default().into_raw();
         let mut opaque = null_mut();
         // SAFETY: the name is a C string; the library owns `text` on success and gives it to
         // `free_text` when done.
         let status = unsafe {
             (api.create_opaque_options)(
-                c"xnnpack".as_ptr(),
+                name.as_ptr(),
                 text.cast(),
                 Some(free_text),
                 &raw mut opaque,
@@ -132,14 +141,14 @@ impl CompilationOptions {
             unsafe { free_text(text.cast()) };
             return Err(error);
         }
-        // SAFETY: both handles are alive; on success `options` owns `opaque`.
-        let status = unsafe { (api.add_opaque_options)(handle, opaque) };
+        // SAFETY: both handles are alive; on success the options own `opaque`.
+        let status = unsafe { (api.add_opaque_options)(self.handle, opaque) };
         if let Err(error) = check("LiteRtAddOpaqueOptions", status) {
             // SAFETY: on failure `opaque` is still ours.
             unsafe { (api.destroy_opaque_options)(opaque) };
             return Err(error);
         }
-        Ok(options)
+        Ok(())
     }
 }
 
@@ -149,8 +158,9 @@ impl CompiledModel {
         environment: &Environment,
         model: &Model,
         threads: u32,
+        profile: bool,
     ) -> Result<Self, EngineError> {
-        let options = CompilationOptions::cpu(api, threads)?;
+        let options = CompilationOptions::cpu(api, threads, profile)?;
         let mut handle = null_mut();
         // SAFETY: the three handles are alive; the options are needed during the call only.
         let status = unsafe {

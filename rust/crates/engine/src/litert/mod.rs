@@ -1,127 +1,240 @@
 //! [`crate::Engine`] on LiteRT's compiled-model API.
 //!
-//! Input and outputs are host memory that the runtime reads and writes in place. An
+//! Inputs and outputs are host memory that the runtime reads and writes in place. An
 //! invocation is one call into the library.
 
+mod accelerator;
 mod api;
 mod handle;
+mod profile;
 
-use crate::model::ModelFile;
+use crate::delegate::{Plugin, Taken, record};
+use crate::delegation::NodeTime;
+use crate::load::{Delegated, Job, MEASURED_RUNS};
 use crate::tensor_memory::TensorMemory;
-use crate::{ElementType, Engine, EngineError, Options, TensorInfo};
-use api::{Api, RankedTensorType};
+use crate::{Delegation, ElementType, Engine, EngineError, TensorInfo};
+use api::{ACCELERATOR_CPU, Api, Handle, Layout, RankedTensorType};
 use handle::{CompiledModel, Environment, Model, TensorBuffer};
-use std::ffi::c_void;
 
-/// The signature that is run: the first, which `schema` has checked to be about the first
-/// subgraph. A model without signatures gets a default one with the same number.
+/// The signature that is run: the first, which `verify` has checked to be about the first
+/// subgraph. A model without signatures gets a default one with the same number. LiteRT keeps
+/// a signature's tensors in the order of the subgraph (`litert/core/model/model_load.cc`).
 const SIGNATURE: usize = 0;
 
-/// A model compiled by LiteRT for the CPU (XNNPACK).
+/// A model compiled by LiteRT: XNNPACK on the CPU, a delegate before it.
 pub struct LiteRt {
     // Dropped in this order: what refers to something goes before it.
-    input_buffer: TensorBuffer,
-    // Read by the library through `output_handles` only.
-    _output_buffers: Vec<TensorBuffer>,
-    output_handles: Vec<*mut c_void>,
     compiled: CompiledModel,
+    inputs: Tensors,
+    outputs: Tensors,
     _model: Model,
     _environment: Environment,
-    input: TensorMemory,
-    outputs: Vec<TensorMemory>,
+    _plugin: Option<Plugin>,
     // The compiled model refers to the weights in the file's bytes.
-    file: ModelFile,
+    job: Job,
+    delegation: Delegation,
     api: &'static Api,
+}
+
+/// Memory of tensors, and LiteRT's view of it.
+struct Tensors {
+    handles: Vec<Handle>,
+    // Read by the library through `handles` only; dropped before the memory.
+    _buffers: Vec<TensorBuffer>,
+    memory: Vec<TensorMemory>,
 }
 
 // SAFETY: LiteRT's objects have no thread affinity; they must not be used by two threads at
 // once, which `&mut self` in `invoke` and exclusive ownership of every handle ensure.
 unsafe impl Send for LiteRt {}
 
-impl LiteRt {
-    pub fn load(file: ModelFile, options: &Options) -> Result<Self, EngineError> {
-        let api = Api::get()?;
-        let environment = Environment::create(api)?;
-        let model = Model::from_bytes(api, &environment, file.bytes())?;
-        let compiled = CompiledModel::compile(api, &environment, &model, options.threads)?;
-
-        let memory = |info: &TensorInfo| {
-            TensorMemory::zeroed(info.bytes).ok_or(EngineError::Call {
-                call: "tensor allocation",
-                reason: format!("{} bytes", info.bytes),
+impl Tensors {
+    fn new(api: &'static Api, infos: &[TensorInfo]) -> Result<Self, EngineError> {
+        let memory = infos
+            .iter()
+            .map(|info| {
+                TensorMemory::zeroed(info.bytes).ok_or(EngineError::Call {
+                    call: "tensor allocation",
+                    reason: format!("{} bytes", info.bytes),
+                })
             })
-        };
-        let input = memory(&file.interface.input)?;
-        let outputs: Vec<_> = file
-            .interface
-            .outputs
+            .collect::<Result<Vec<_>, _>>()?;
+        let buffers = infos
             .iter()
-            .map(memory)
-            .collect::<Result<_, _>>()?;
-        let input_buffer = TensorBuffer::over(api, &tensor_type(&file.interface.input)?, &input)?;
-        let output_buffers = file
-            .interface
-            .outputs
-            .iter()
-            .zip(&outputs)
+            .zip(&memory)
             .map(|(info, memory)| TensorBuffer::over(api, &tensor_type(info)?, memory))
             .collect::<Result<Vec<_>, _>>()?;
-        let output_handles = output_buffers.iter().map(|buffer| buffer.handle).collect();
         Ok(Self {
-            input_buffer,
-            _output_buffers: output_buffers,
-            output_handles,
+            handles: buffers.iter().map(|buffer| buffer.handle).collect(),
+            _buffers: buffers,
+            memory,
+        })
+    }
+}
+
+/// Whether LiteRT's library can be opened.
+pub fn is_present() -> bool {
+    Api::get().is_ok()
+}
+
+impl LiteRt {
+    /// Compiles the model and runs it once on zeros.
+    pub fn load(job: Job, delegated: Option<Delegated>) -> Result<Self, EngineError> {
+        let api = Api::get()?;
+        let (plugin, device) = match delegated {
+            Some(delegated) => (Some(delegated.plugin), Some(delegated.name)),
+            None => (None, None),
+        };
+        let mut inputs = Tensors::new(api, &job.file.interface.inputs)?;
+        let mut outputs = Tensors::new(api, &job.file.interface.outputs)?;
+        let times = if job.measure {
+            let (_environment, _model, compiled, _) = compile(api, &job, plugin.as_ref(), true)?;
+            run(api, &compiled, &mut inputs, &mut outputs)?;
+            profile::measure(api, &compiled, || {
+                (0..MEASURED_RUNS).try_for_each(|_| run(api, &compiled, &mut inputs, &mut outputs))
+            })?
+        } else {
+            Vec::<NodeTime>::new()
+        };
+        let (environment, model, compiled, taken) = compile(api, &job, plugin.as_ref(), false)?;
+        let delegation = job.delegation(device.as_deref(), &taken, &times);
+        run(api, &compiled, &mut inputs, &mut outputs)?;
+        Ok(Self {
+            inputs,
+            outputs,
             compiled,
             _model: model,
             _environment: environment,
-            input,
-            outputs,
-            file,
+            _plugin: plugin,
+            job,
+            delegation,
             api,
         })
     }
 }
 
+type Compiled = (Environment, Model, CompiledModel, Taken);
+
+fn compile(
+    api: &'static Api,
+    job: &Job,
+    plugin: Option<&Plugin>,
+    profile: bool,
+) -> Result<Compiled, EngineError> {
+    let environment = if plugin.is_some() {
+        let environment = Environment::create(api, 0)?;
+        accelerator::register(api, &environment)?;
+        environment
+    } else {
+        Environment::create(api, ACCELERATOR_CPU)?
+    };
+    let model = Model::from_bytes(api, &environment, job.file.bytes())?;
+    let compile = || CompiledModel::compile(api, &environment, &model, job.threads, profile);
+    let (compiled, taken) = match plugin {
+        None => (compile(), Taken::default()),
+        // SAFETY: the plugin's owner waits for this call; no other interpreter has its delegate.
+        Some(plugin) => unsafe {
+            record(plugin.as_ptr(), || accelerator::offering(plugin, compile))
+        },
+    };
+    let compiled = compiled?;
+    check_outputs(api, &compiled, &job.file.interface.outputs)?;
+    Ok((environment, model, compiled, taken))
+}
+
+/// The outputs are as large as the file says. What a kernel writes follows from its inputs, not
+/// from the shape in the file that our memory is made by; LiteRT does not compare them.
+fn check_outputs(
+    api: &Api,
+    compiled: &CompiledModel,
+    outputs: &[TensorInfo],
+) -> Result<(), EngineError> {
+    // LiteRT writes more dimensions than a layout has room for, if there are: hence the spare.
+    let mut layouts = vec![Layout::default(); outputs.len() + 1];
+    // SAFETY: there is room for as many layouts as outputs; `true` lets it find their shapes.
+    let status = unsafe {
+        (api.output_layouts)(
+            compiled.handle,
+            SIGNATURE,
+            outputs.len(),
+            layouts.as_mut_ptr(),
+            true,
+        )
+    };
+    api::check("LiteRtGetCompiledModelOutputTensorLayouts", status)?;
+    for (info, layout) in outputs.iter().zip(&layouts) {
+        let computed = layout.elements();
+        if computed.and_then(|elements| elements.checked_mul(info.element.size()))
+            != Some(info.bytes)
+        {
+            return Err(EngineError::Refused {
+                reason: format!(
+                    "output `{}` is {:?} in the file, but {computed:?} elements are computed",
+                    info.name, info.shape
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn run(
+    api: &Api,
+    compiled: &CompiledModel,
+    inputs: &mut Tensors,
+    outputs: &mut Tensors,
+) -> Result<(), EngineError> {
+    // SAFETY: the handles are alive; the two arrays have the lengths given, which are those of
+    // the signature (LiteRT compares them); the library does not keep the arrays.
+    let status = unsafe {
+        (api.run_compiled_model)(
+            compiled.handle,
+            SIGNATURE,
+            inputs.handles.len(),
+            inputs.handles.as_mut_ptr(),
+            outputs.handles.len(),
+            outputs.handles.as_mut_ptr(),
+        )
+    };
+    api::check("LiteRtRunCompiledModel", status)
+}
+
 impl Engine for LiteRt {
-    fn input(&self) -> &TensorInfo {
-        &self.file.interface.input
+    fn inputs(&self) -> &[TensorInfo] {
+        &self.job.file.interface.inputs
     }
 
-    fn input_mut(&mut self) -> &mut [u8] {
-        self.input.as_mut_slice()
+    fn input_mut(&mut self, index: usize) -> &mut [u8] {
+        self.inputs.memory[index].as_mut_slice()
+    }
+
+    fn input(&self, index: usize) -> &[u8] {
+        self.inputs.memory[index].as_slice()
     }
 
     fn invoke(&mut self) -> Result<(), EngineError> {
-        let mut input = self.input_buffer.handle;
-        // SAFETY: the handles are alive; the two arrays have the lengths given, which are
-        // those of the signature (LiteRT compares them); the library does not keep the arrays.
-        let status = unsafe {
-            (self.api.run_compiled_model)(
-                self.compiled.handle,
-                SIGNATURE,
-                1,
-                &raw mut input,
-                self.output_handles.len(),
-                self.output_handles.as_mut_ptr(),
-            )
-        };
-        api::check("LiteRtRunCompiledModel", status)
+        run(
+            self.api,
+            &self.compiled,
+            &mut self.inputs,
+            &mut self.outputs,
+        )
     }
 
-    fn output_count(&self) -> usize {
-        self.outputs.len()
-    }
-
-    fn output_info(&self, index: usize) -> &TensorInfo {
-        &self.file.interface.outputs[index]
+    fn outputs(&self) -> &[TensorInfo] {
+        &self.job.file.interface.outputs
     }
 
     fn output(&self, index: usize) -> &[u8] {
-        self.outputs[index].as_slice()
+        self.outputs.memory[index].as_slice()
     }
 
     fn runtime(&self) -> &str {
         api::RUNTIME
+    }
+
+    fn delegation(&self) -> &Delegation {
+        &self.delegation
     }
 }
 

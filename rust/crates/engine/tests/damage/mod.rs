@@ -3,7 +3,7 @@
 //! Every damaged file is loaded in a child process (this test program again), which also runs
 //! what it could load; the parent looks at how the child ended.
 
-use edgeai_engine::{Options, load};
+use edgeai_engine::{Options, Runtime, load};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,8 +26,35 @@ impl Random {
     }
 }
 
+/// What may be in place of a number: none, a few, too many, and negative ones.
+const NUMBERS: [u32; 8] = [0, 1, 2, 3, 1000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
+
+/// Ways to damage a file.
+#[derive(Clone, Copy)]
+enum Damage {
+    /// Every aligned word in turn becomes each of [`NUMBERS`].
+    Words,
+    /// Cut off, or a few bits or bytes changed somewhere.
+    Random,
+}
+
+impl Damage {
+    fn apply(self, whole: &[u8], number: usize) -> Vec<u8> {
+        match self {
+            Self::Random => at_random(whole, number),
+            Self::Words => {
+                let mut bytes = whole.to_vec();
+                let word = bytes.iter_mut().skip(number / NUMBERS.len() * 4);
+                let value = NUMBERS[number % NUMBERS.len()].to_le_bytes();
+                word.zip(value).for_each(|(byte, new)| *byte = new);
+                bytes
+            }
+        }
+    }
+}
+
 /// What happened to the file.
-fn damaged(whole: &[u8], seed: usize) -> Vec<u8> {
+fn at_random(whole: &[u8], seed: usize) -> Vec<u8> {
     let mut random =
         Random(0x9e37_79b9_7f4a_7c15 ^ (seed as u64 + 1).wrapping_mul(0x2545_f491_4f6c_dd1d));
     let mut bytes = whole.to_vec();
@@ -58,15 +85,27 @@ fn damaged(whole: &[u8], seed: usize) -> Vec<u8> {
 }
 
 /// Loads and runs `count` damaged versions of `model` from `first` on.
-fn load_damaged(model: &Path, first: usize, count: usize) {
+fn load_damaged(model: &Path, damage: Damage, first: usize, count: usize) {
     let whole = std::fs::read(model).expect("the good model");
     let path = scratch("damaged");
     for seed in first..first + count {
-        std::fs::write(&path, damaged(&whole, seed)).expect("scratch file");
+        std::fs::write(&path, damage.apply(&whole, seed)).expect("scratch file");
         println!("damage {seed}");
-        match load(&path, &Options::default()) {
-            Err(error) => println!("  refused: {error}"),
-            Ok(mut engine) => println!("  loaded, ran: {}", engine.invoke().is_ok()),
+        for (variable, runtime) in [
+            ("EDGEAI_LITERT", Runtime::Litert),
+            ("EDGEAI_TFLITE", Runtime::Tflite),
+        ] {
+            if std::env::var_os(variable).is_none() {
+                continue;
+            }
+            let options = Options {
+                runtime,
+                ..Options::default()
+            };
+            match load(&path, &options) {
+                Err(error) => println!("  {runtime:?} refused: {error}"),
+                Ok(mut engine) => println!("  {runtime:?} ran: {}", engine.invoke().is_ok()),
+            }
         }
     }
     std::fs::remove_file(&path).expect("scratch file");
@@ -78,23 +117,28 @@ fn damage_child() {
     let Ok(task) = std::env::var(CHILD) else {
         return;
     };
-    let mut words = task.splitn(3, ' ');
-    let mut number = || {
-        words
-            .next()
-            .and_then(|word| word.parse().ok())
-            .expect("a number")
+    let words: Vec<&str> = task.splitn(4, ' ').collect();
+    let [damage, first, count, model] = words[..] else {
+        panic!("{task}")
     };
-    let (first, count) = (number(), number());
-    load_damaged(Path::new(words.next().expect("a path")), first, count);
+    let damage = match damage {
+        "words" => Damage::Words,
+        _ => Damage::Random,
+    };
+    let number = |word: &str| word.parse().expect("a number");
+    load_damaged(Path::new(model), damage, number(first), number(count));
 }
 
-fn survive(model: &Path, total: usize) {
-    const BATCH: usize = 50;
+fn survive(model: &Path, damage: Damage, total: usize) {
+    const BATCH: usize = 200;
+    let name = match damage {
+        Damage::Words => "words",
+        Damage::Random => "random",
+    };
     for first in (0..total).step_by(BATCH) {
         let output = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "damage::damage_child", "--nocapture"])
-            .env(CHILD, format!("{first} {BATCH} {}", model.display()))
+            .env(CHILD, format!("{name} {first} {BATCH} {}", model.display()))
             .output()
             .expect("a child process");
         let text = String::from_utf8_lossy(&output.stdout);
@@ -119,15 +163,27 @@ fn damaged_models_do_not_end_the_process() {
     if !super::runtime_present() {
         return;
     }
-    survive(&super::data("affine.tflite"), 1000);
-    survive(&super::data("quantised.tflite"), 1000);
+    for model in [
+        "affine.tflite",
+        "chain.tflite",
+        "quantised.tflite",
+        "two_inputs.tflite",
+    ] {
+        let model = super::data(model);
+        let bytes = std::fs::metadata(&model).expect("the good model").len();
+        let words = usize::try_from(bytes / 4).expect("small");
+        survive(&model, Damage::Words, words * NUMBERS.len());
+        survive(&model, Damage::Random, 500);
+    }
     let count = std::env::var("EDGEAI_DAMAGE_COUNT")
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(100);
-    match std::env::var_os("EDGEAI_TEST_MODEL") {
-        Some(model) => survive(Path::new(&model), count),
-        None => eprintln!("EDGEAI_TEST_MODEL is not set: small models only"),
+    let model = std::env::var_os("EDGEAI_TEST_MODEL").map(PathBuf::from);
+    let directory = || std::env::var_os("EDGEAI_MODEL").map(PathBuf::from);
+    match model.or_else(|| Some(directory()?.join("model.tflite"))) {
+        Some(model) => survive(&model, Damage::Random, count),
+        None => eprintln!("SKIPPED: neither EDGEAI_TEST_MODEL nor EDGEAI_MODEL is set"),
     }
 }
 

@@ -3,6 +3,9 @@
 
     affine.tflite   f32[1,4] x -> "sum" x + (1, 2, 3, 4), "double" 2 x
     dynamic.tflite  the same, with a batch dimension that is not fixed
+    chain.tflite    f32[1,4096] x -> "out" 8 x: doubled by ADD, MUL and ADD
+    two_inputs.tflite  f32[1,4] b, i32[2] a -> "b2" b * b, "a2" a + a; the signature has them in
+                    the order of their names
     quantised.tflite  int8[1,4] (scale 0.5, zero point -3) -> f32[1,4], dequantised
 """
 
@@ -33,12 +36,22 @@ def operator(code, inputs, outputs, kind=0, options=None):
     return o
 
 
-def write(name, tensors, inputs, outputs, operators, codes, constants):
+def write(name, tensors, inputs, outputs, operators, codes, constants, signature=False):
     graph = s.SubGraphT()
     graph.name = "main"
     graph.tensors, graph.inputs, graph.outputs, graph.operators = tensors, inputs, outputs, operators
     model = s.ModelT()
     model.version, model.description, model.subgraphs = 3, name, [graph]
+    if signature:
+        model.signatureDefs = [s.SignatureDefT()]
+        model.signatureDefs[0].signatureKey = "serve"
+        for side, ports in (("inputs", inputs), ("outputs", outputs)):
+            maps = []
+            for port in sorted(ports, key=lambda port: tensors[port].name):
+                m = s.TensorMapT()
+                m.name, m.tensorIndex = tensors[port].name, port
+                maps.append(m)
+            setattr(model.signatureDefs[0], side, maps)
     model.operatorCodes = []
     for builtin in codes:
         c = s.OperatorCodeT()
@@ -90,4 +103,34 @@ write(
     [operator(0, [0], [1])],
     [s.BuiltinOperator.DEQUANTIZE],
     [],
+)
+
+F32, I32 = s.TensorType.FLOAT32, s.TensorType.INT32
+ADD = (s.BuiltinOptions.AddOptions, s.AddOptionsT())
+MUL = (s.BuiltinOptions.MulOptions, s.MulOptionsT())
+LONG = [1, 4096]
+write(
+    "chain",
+    [
+        tensor("x", F32, LONG),
+        tensor("two", F32, [1], 1),
+        tensor("y", F32, LONG),
+        tensor("z", F32, LONG),
+        tensor("out", F32, LONG),
+    ],
+    [0],
+    [4],
+    [operator(0, [0, 0], [2], *ADD), operator(1, [2, 1], [3], *MUL), operator(0, [3, 3], [4], *ADD)],
+    [s.BuiltinOperator.ADD, s.BuiltinOperator.MUL],
+    [np.full([1], 2, np.float32)],
+)
+write(
+    "two_inputs",
+    [tensor("b", F32, [1, 4]), tensor("a", I32, [2]), tensor("b2", F32, [1, 4]), tensor("a2", I32, [2])],
+    [0, 1],
+    [2, 3],
+    [operator(1, [0, 0], [2], *MUL), operator(0, [1, 1], [3], *ADD)],
+    [s.BuiltinOperator.ADD, s.BuiltinOperator.MUL],
+    [],
+    signature=True,
 )

@@ -1,11 +1,12 @@
-//! [`crate::Engine`] on TFLite's C API through the crate `tflitec`.
+//! [`crate::Engine`] on TFLite's C API linked at build time, through the crate `tflitec`.
 //!
-//! For the comparison with LiteRT, and for products that build TFLite themselves. The input
-//! goes through one copy: `tflitec` gives no way to write a tensor in place.
+//! CPU only: `tflitec` takes no delegates. Inputs go through one copy: it gives no way to write
+//! a tensor in place.
 
-use crate::model::ModelFile;
+use crate::delegate::Taken;
+use crate::load::Job;
 use crate::tensor_memory::TensorMemory;
-use crate::{Engine, EngineError, Options, TensorInfo};
+use crate::{Delegation, Engine, EngineError, TensorInfo};
 use std::ptr::NonNull;
 use tflitec::interpreter::{self, Interpreter};
 use tflitec::model::Model;
@@ -14,13 +15,14 @@ use tflitec::tensor::Tensor;
 /// A model in a TFLite interpreter.
 pub struct Tflite {
     // Dropped in this order: what refers to something goes before it.
-    input_tensor: Tensor<'static>,
+    input_tensors: Vec<Tensor<'static>>,
     output_tensors: Vec<Tensor<'static>>,
     interpreter: Borrowed<Interpreter<'static>>,
     _model: Borrowed<Model<'static>>,
-    input: TensorMemory,
+    inputs: Vec<TensorMemory>,
     // The model refers to its bytes.
-    file: ModelFile,
+    job: Job,
+    delegation: Delegation,
     runtime: String,
 }
 
@@ -51,14 +53,16 @@ impl<T> Drop for Borrowed<T> {
 unsafe impl Send for Tflite {}
 
 impl Tflite {
-    pub fn load(file: ModelFile, options: &Options) -> Result<Self, EngineError> {
-        // SAFETY: the bytes do not move when `file` does (TensorMemory), and `file` is dropped
+    /// Loads the model and runs it once on zeros. Times are not measured.
+    pub fn load(job: Job) -> Result<Self, EngineError> {
+        // SAFETY: the bytes do not move when `job` does (TensorMemory), and `job` is dropped
         // after the model (field order; on the early returns: declaration order).
-        let bytes: &'static [u8] =
-            unsafe { std::slice::from_raw_parts(file.bytes().as_ptr(), file.bytes().len()) };
+        let bytes: &'static [u8] = unsafe {
+            std::slice::from_raw_parts(job.file.bytes().as_ptr(), job.file.bytes().len())
+        };
         let model = Borrowed::new(Model::from_bytes(bytes).map_err(failed("TfLiteModelCreate"))?);
         let settings = interpreter::Options {
-            thread_count: i32::try_from(options.threads).unwrap_or(1),
+            thread_count: i32::try_from(job.threads).unwrap_or(1),
         };
         // SAFETY: the interpreter is dropped before the model: declared later here, and
         // earlier in the struct.
@@ -71,16 +75,17 @@ impl Tflite {
             .allocate_tensors()
             .map_err(failed("TfLiteInterpreterAllocateTensors"))?;
 
-        let interface = &file.interface;
-        let input_tensor = running
-            .input(0)
+        let interface = &job.file.interface;
+        let input_tensors = (0..interface.inputs.len())
+            .map(|index| running.input(index))
+            .collect::<Result<Vec<_>, _>>()
             .map_err(failed("TfLiteInterpreterGetInputTensor"))?;
         let output_tensors = (0..interface.outputs.len())
             .map(|index| running.output(index))
             .collect::<Result<Vec<_>, _>>()
             .map_err(failed("TfLiteInterpreterGetOutputTensor"))?;
-        let infos = std::iter::once(&interface.input).chain(&interface.outputs);
-        for (info, tensor) in infos.zip(std::iter::once(&input_tensor).chain(&output_tensors)) {
+        let infos = interface.inputs.iter().chain(&interface.outputs);
+        for (info, tensor) in infos.zip(input_tensors.iter().chain(&output_tensors)) {
             let bytes = tensor.data::<u8>().len();
             if bytes != info.bytes {
                 return Err(EngineError::Call {
@@ -92,19 +97,29 @@ impl Tflite {
                 });
             }
         }
-        let input = TensorMemory::zeroed(interface.input.bytes).ok_or(EngineError::Call {
-            call: "tensor allocation",
-            reason: format!("{} bytes", interface.input.bytes),
-        })?;
-        Ok(Self {
-            input_tensor,
+        let inputs = interface
+            .inputs
+            .iter()
+            .map(|info| {
+                TensorMemory::zeroed(info.bytes).ok_or(EngineError::Call {
+                    call: "tensor allocation",
+                    reason: format!("{} bytes", info.bytes),
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let delegation = job.delegation(None, &Taken::default(), &[]);
+        let mut loaded = Self {
+            input_tensors,
             output_tensors,
             interpreter,
             _model: model,
-            input,
-            file,
+            inputs,
+            job,
+            delegation,
             runtime: format!("TFLite {}", tflitec::tf_lite_version()),
-        })
+        };
+        loaded.invoke()?;
+        Ok(loaded)
     }
 }
 
@@ -116,30 +131,32 @@ fn failed(call: &'static str) -> impl Fn(tflitec::Error) -> EngineError {
 }
 
 impl Engine for Tflite {
-    fn input(&self) -> &TensorInfo {
-        &self.file.interface.input
+    fn inputs(&self) -> &[TensorInfo] {
+        &self.job.file.interface.inputs
     }
 
-    fn input_mut(&mut self) -> &mut [u8] {
-        self.input.as_mut_slice()
+    fn input_mut(&mut self, index: usize) -> &mut [u8] {
+        self.inputs[index].as_mut_slice()
+    }
+
+    fn input(&self, index: usize) -> &[u8] {
+        self.inputs[index].as_slice()
     }
 
     fn invoke(&mut self) -> Result<(), EngineError> {
-        self.input_tensor
-            .set_data(self.input.as_slice())
-            .map_err(failed("TfLiteTensorCopyFromBuffer"))?;
+        for (tensor, memory) in self.input_tensors.iter().zip(&self.inputs) {
+            tensor
+                .set_data(memory.as_slice())
+                .map_err(failed("TfLiteTensorCopyFromBuffer"))?;
+        }
         // SAFETY: used during this call only.
         unsafe { self.interpreter.get() }
             .invoke()
             .map_err(failed("TfLiteInterpreterInvoke"))
     }
 
-    fn output_count(&self) -> usize {
-        self.output_tensors.len()
-    }
-
-    fn output_info(&self, index: usize) -> &TensorInfo {
-        &self.file.interface.outputs[index]
+    fn outputs(&self) -> &[TensorInfo] {
+        &self.job.file.interface.outputs
     }
 
     fn output(&self, index: usize) -> &[u8] {
@@ -148,5 +165,9 @@ impl Engine for Tflite {
 
     fn runtime(&self) -> &str {
         &self.runtime
+    }
+
+    fn delegation(&self) -> &Delegation {
+        &self.delegation
     }
 }
