@@ -79,6 +79,9 @@ fn shapes(options: &AnchorOptions, layer: usize) -> Vec<[f32; 2]> {
         };
         shapes.push(shape((scale * next).sqrt(), 1.0));
     }
+    if options.fixed_size {
+        shapes.fill([1.0; 2]);
+    }
     shapes
 }
 
@@ -105,6 +108,7 @@ mod tests {
             strides: vec![16, 32, 64, 128, 256, 512],
             reduce_lowest: true,
             interpolated: true,
+            fixed_size: false,
         }
     }
 

@@ -1,53 +1,41 @@
-//! Output tensors into detections.
+//! Output tensors into what a model found.
 //!
 //! A model directory holds `model.tflite`, `labels.txt` and `model.toml`;
-//! [`ModelDescription::load`] reads the latter two, [`SsdDecoder`] turns the tensors of an SSD
-//! model into [`Detection`]s.
+//! [`ModelDescription::load`] reads the latter two, [`Decoder`] turns the tensors of each run into
+//! [`Findings`], [`Tracker`] says which object of this frame is which of the last.
+//!
+//! The results are the same, bit for bit, on every machine: floats are only added, multiplied,
+//! divided and compared, as IEEE 754 says, and e^x and ln x come from `libm`.
 
 mod anchors;
+mod anomaly;
+mod blazeface;
+mod candidates;
+mod classify;
+mod decoder;
 mod description;
-mod detection;
-mod logits;
+mod error;
+mod findings;
+mod pose;
+mod region;
+mod scan;
+mod score;
+mod segment;
 mod ssd;
+mod suppress;
+mod tensor;
+mod tracker;
+mod yolo;
 
 pub use anchors::{Anchor, anchors};
+pub use decoder::Decoder;
 pub use description::{
-    AnchorOptions, Decode, DecodeKind, ModelDescription, ModelError, ModelInput, Score, Task,
+    AnchorOptions, Anomaly, BlazeFace, Calibration, ChannelOrder, Classify, Coordinates, Decode,
+    Feature, Fit, ImageInput, ModelDescription, ModelError, ModelIdentity, ModelInput, MoveNet,
+    SamplesInput, Score, Scoring, Segment, Ssd, SsdPostprocessed, StreamingScore, Suppression,
+    Task, YoloEnd2End, YoloV5, YoloV8,
 };
-pub use detection::Detection;
-pub use ssd::{DecodeError, SsdDecoder};
-
-/// Element type of an output tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Element {
-    /// 32-bit float, native byte order.
-    F32,
-    /// Signed 8-bit, quantised.
-    I8,
-    /// Unsigned 8-bit, quantised.
-    U8,
-}
-
-/// What is known of an output tensor before the model runs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutputSpec {
-    /// Dimensions, batch first.
-    pub shape: Vec<usize>,
-    /// Element type.
-    pub element: Element,
-    /// Of quantised elements: real = scale × (integer − `zero_point`). Not read for floats.
-    pub scale: f32,
-    /// See `scale`.
-    pub zero_point: i32,
-}
-
-impl Element {
-    /// Bytes of one element.
-    #[must_use]
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::I8 | Self::U8 => 1,
-        }
-    }
-}
+pub use error::DecodeError;
+pub use findings::{Detection, Findings, Names, Point};
+pub use tensor::{Element, TensorSpec, Tensors};
+pub use tracker::Tracker;

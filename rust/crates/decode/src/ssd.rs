@@ -1,271 +1,257 @@
-//! Single-shot detectors: anchors, offsets, class-wise non-maximum suppression.
+//! Single-shot detectors: anchors, offsets, logits; and their post-processed form.
 
-use crate::logits::{Candidate, Threshold};
-use crate::{Anchor, Detection, Element, ModelDescription, OutputSpec, anchors};
+use crate::candidates::MAX_ANCHORS;
+use crate::error::first_class;
+use crate::findings::Buffers;
+use crate::region::{Edges, Region};
+use crate::scan::{Classes, Grid, Layout, Report, Scan};
+use crate::score::{Link, Scores, thresholds};
+use crate::suppress::{Selection, detection};
+use crate::tensor::Tensor;
+use crate::{
+    Anchor, DecodeError, Scoring, Ssd, SsdPostprocessed, Suppression, TensorSpec, Tensors, anchors,
+};
 
-/// Candidates that take part in non-maximum suppression, best first. Bounds its time when a
-/// broken picture or model lets everything pass.
-const MAX_CANDIDATES: usize = 1000;
-
-/// Why a model's outputs cannot be decoded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// An output is missing or has another shape.
-    #[error("{0}")]
-    Outputs(String),
-    /// Anchors and boxes differ in number.
-    #[error(
-        "model.toml: [decode.anchors] and the input size make {anchors} anchors, the model has {boxes} boxes"
-    )]
-    Anchors {
-        /// From the description.
-        anchors: usize,
-        /// From the tensor.
-        boxes: usize,
-    },
-    /// Labels and logits differ in number.
-    #[error("labels.txt: {labels} labels, the model has {classes} classes (background included)")]
-    Labels {
-        /// Lines of labels.txt.
-        labels: usize,
-        /// From the tensor.
-        classes: usize,
-    },
-    /// A tensor's bytes are not as many as its shape says.
-    #[error("output {index}: {found} bytes, its shape needs {needed}")]
-    Length {
-        /// Which output.
-        index: usize,
-        /// Bytes.
-        needed: usize,
-        /// Bytes.
-        found: usize,
-    },
-}
-
-/// Turns the boxes and logits of one frame into detections.
-pub struct SsdDecoder {
+pub(crate) struct SsdDecoder {
     boxes: Tensor,
     logits: Tensor,
-    classes: usize,
     anchors: Box<[Anchor]>,
     box_scale: [f32; 4],
-    nms_iou: f32,
-    max_detections: usize,
-    threshold: Threshold,
-    candidates: Vec<Candidate>,
-    detections: Vec<Detection>,
-}
-
-struct Tensor {
-    index: usize,
-    bytes: usize,
-    spec: OutputSpec,
+    scan: Scan,
+    selection: Selection,
 }
 
 impl SsdDecoder {
-    /// Builds anchors and tables for outputs of these shapes and types.
-    ///
-    /// # Errors
-    /// No outputs of shape `[1, N, 4]` and `[1, N, C]`; N not the number of anchors; C not the
-    /// number of labels; a quantisation whose scale is not above 0.
     pub fn new(
-        description: &ModelDescription,
-        outputs: &[OutputSpec],
+        scoring: &Scoring,
+        suppression: &Suppression,
+        ssd: &Ssd,
+        labels: &[String],
+        size: [u32; 2],
+        outputs: &[TensorSpec],
     ) -> Result<Self, DecodeError> {
-        let decode = &description.decode;
-        let boxes = find(outputs, "boxes", decode.boxes, |_, last| last == 4)?;
-        let count = boxes.spec.shape[1];
-        let logits = find(outputs, "logits", decode.logits, |index, _| {
-            index != boxes.index
+        let boxes = Tensor::find(outputs, "boxes", ssd.boxes, "[1, N, 4]", |_, shape| {
+            matches!(shape, [1, _, 4])
         })?;
-        let classes = logits.spec.shape[2];
-        if logits.spec.shape[1] != count || logits.index == boxes.index {
-            return Err(DecodeError::Outputs(format!(
-                "boxes {:?} (output {}) and logits {:?} (output {}) do not belong together",
+        let logits = Tensor::find(
+            outputs,
+            "logits",
+            ssd.logits,
+            "[1, N, C]",
+            |index, shape| index != boxes.index && matches!(shape, [1, _, _]),
+        )?;
+        let (&[_, count, _], &[_, scored, classes]) =
+            (&boxes.spec.shape[..], &logits.spec.shape[..])
+        else {
+            return Err(DecodeError::Tensors(
+                "boxes and logits need three dimensions".into(),
+            ));
+        };
+        if scored != count || count > MAX_ANCHORS {
+            return Err(DecodeError::Tensors(format!(
+                "boxes {:?} (output {}) and logits {:?} (output {}) do not belong together, or are more than {MAX_ANCHORS}",
                 boxes.spec.shape, boxes.index, logits.spec.shape, logits.index
             )));
         }
-        if classes != description.labels.len() {
-            return Err(DecodeError::Labels {
-                labels: description.labels.len(),
-                classes,
-            });
-        }
-        let anchors = anchors(&decode.anchors, description.input.size).into_boxed_slice();
+        let first = first_class(labels.len(), classes, ssd.background)?;
+        let anchors = anchors(&ssd.anchors, size).into_boxed_slice();
         if anchors.len() != count {
             return Err(DecodeError::Anchors {
                 anchors: anchors.len(),
                 boxes: count,
             });
         }
+        let grid = Grid {
+            layout: Layout::ChannelsLast,
+            anchors: count,
+            channels: classes,
+        };
+        let scan = scan(
+            &logits,
+            grid,
+            Link::new(ssd.score, scoring.calibration),
+            &Classes {
+                first: 0,
+                first_class: u16::from(first == 1),
+                thresholds: &thresholds(scoring, labels, first)?,
+            },
+            Report::Every,
+        )?;
         Ok(Self {
-            threshold: Threshold::new(&logits.spec, decode.score_threshold),
-            candidates: Vec::with_capacity(count * (classes - 1)),
-            detections: Vec::with_capacity(decode.max_detections),
-            box_scale: decode.box_scale,
-            nms_iou: decode.nms_iou,
-            max_detections: decode.max_detections,
             boxes,
             logits,
-            classes,
             anchors,
+            box_scale: ssd.box_scale,
+            scan,
+            selection: Selection::new(scoring, suppression),
         })
     }
 
-    /// The detections of one frame, best score first (then by anchor and class: the order does
-    /// not depend on anything but the tensors). `outputs` are all the model's outputs in the
-    /// order given to [`Self::new`]. Does not allocate.
-    ///
-    /// # Errors
-    /// An output that is missing or has another length.
-    pub fn decode(&mut self, outputs: &[&[u8]]) -> Result<&[Detection], DecodeError> {
-        let boxes = self.boxes.bytes(outputs)?;
-        let logits = self.logits.bytes(outputs)?;
-        self.candidates.clear();
-        self.detections.clear();
-        self.threshold
-            .collect(logits, self.classes, &mut self.candidates);
-        let better = |a: &Candidate, b: &Candidate| {
-            b.score
-                .total_cmp(&a.score)
-                .then(a.anchor.cmp(&b.anchor))
-                .then(a.class.cmp(&b.class))
-        };
-        if self.candidates.len() > MAX_CANDIDATES {
-            self.candidates
-                .select_nth_unstable_by(MAX_CANDIDATES, better);
-            self.candidates.truncate(MAX_CANDIDATES);
-        }
-        self.candidates.sort_unstable_by(better);
-        for candidate in &self.candidates {
-            if self.detections.len() == self.max_detections {
-                break;
-            }
-            let Some(detection) = self.detection(candidate, boxes) else {
-                continue;
+    pub fn decode(
+        &mut self,
+        tensors: &Tensors<'_>,
+        region: Region,
+        into: &mut Buffers,
+    ) -> Result<(), DecodeError> {
+        let boxes = self.boxes.bytes(tensors.outputs)?;
+        let logits = self.logits.bytes(tensors.outputs)?;
+        self.selection.clear();
+        self.scan.run(logits, &mut self.selection.candidates);
+        let (spec, anchors, scale) = (&self.boxes.spec, &self.anchors, self.box_scale);
+        let edges = |index: usize| -> Edges {
+            let Some(anchor) = anchors.get(index) else {
+                return [f32::NAN; 4];
             };
-            let hidden = self.detections.iter().any(|better| {
-                better.class == detection.class
-                    && better.intersection_over_union(&detection) > self.nms_iou
-            });
-            if !hidden {
-                self.detections.push(detection);
-            }
-        }
-        Ok(&self.detections)
-    }
-
-    /// `None`: outside the frame, or not a number.
-    fn detection(&self, candidate: &Candidate, boxes: &[u8]) -> Option<Detection> {
-        let index = candidate.anchor as usize;
-        let anchor = self.anchors.get(index)?;
-        let offset = |field: usize| {
-            Some(self.boxes.spec.real(boxes, index * 4 + field)? / self.box_scale[field])
+            let offset = |field: usize| spec.real(boxes, index * 4 + field) / scale[field];
+            let y = offset(0) * anchor.height + anchor.y;
+            let x = offset(1) * anchor.width + anchor.x;
+            let half_height = libm::expf(offset(2)) * anchor.height / 2.0;
+            let half_width = libm::expf(offset(3)) * anchor.width / 2.0;
+            [
+                x - half_width,
+                y - half_height,
+                x + half_width,
+                y + half_height,
+            ]
         };
-        let y = offset(0)? * anchor.height + anchor.y;
-        let x = offset(1)? * anchor.width + anchor.x;
-        let half_height = offset(2)?.exp() * anchor.height / 2.0;
-        let half_width = offset(3)?.exp() * anchor.width / 2.0;
-        let detection = Detection {
-            class: candidate.class,
-            score: candidate.score,
-            x_min: (x - half_width).clamp(0.0, 1.0),
-            y_min: (y - half_height).clamp(0.0, 1.0),
-            x_max: (x + half_width).clamp(0.0, 1.0),
-            y_max: (y + half_height).clamp(0.0, 1.0),
+        self.selection.run(region, edges, into);
+        Ok(())
+    }
+}
+
+/// A scan of the tensor; an error where its type holds no scores.
+pub(crate) fn scan(
+    tensor: &Tensor,
+    grid: Grid,
+    link: Link,
+    classes: &Classes<'_>,
+    report: Report,
+) -> Result<Scan, DecodeError> {
+    let scores = Scores::new(&tensor.spec, link);
+    Scan::new(&tensor.spec, grid, scores, classes, report).ok_or_else(|| {
+        DecodeError::Tensors(format!(
+            "output {} is {:?}, expected f32, i8 or u8",
+            tensor.index, tensor.spec.element
+        ))
+    })
+}
+
+/// What `TFLite_Detection_PostProcess` (`tensorflow/lite/kernels/detection_postprocess.cc`)
+/// reports.
+pub(crate) struct PostprocessedDecoder {
+    boxes: Tensor,
+    classes: Tensor,
+    scores: Tensor,
+    count: Tensor,
+    link: Link,
+    /// By class index, background first.
+    thresholds: Vec<Option<f32>>,
+    most: usize,
+}
+
+impl PostprocessedDecoder {
+    pub fn new(
+        scoring: &Scoring,
+        ssd: &SsdPostprocessed,
+        labels: &[String],
+        outputs: &[TensorSpec],
+    ) -> Result<Self, DecodeError> {
+        let boxes = Tensor::find(
+            outputs,
+            "boxes",
+            Some(ssd.boxes),
+            "[1, N, 4]",
+            |_, shape| matches!(shape, [1, _, 4]),
+        )?;
+        let most = boxes.len() / 4;
+        let row = |key: &str, index: usize| {
+            Tensor::find(
+                outputs,
+                key,
+                Some(index),
+                &format!("[1, {most}]"),
+                |_, shape| shape == [1, most],
+            )
         };
-        // NaN compares as false.
-        (detection.x_min < detection.x_max && detection.y_min < detection.y_max)
-            .then_some(detection)
+        Ok(Self {
+            classes: row("classes", ssd.classes)?,
+            scores: row("scores", ssd.scores)?,
+            count: Tensor::find(outputs, "count", Some(ssd.count), "[1]", |_, shape| {
+                shape.iter().product::<usize>() == 1
+            })?,
+            boxes,
+            link: Link::new(crate::Score::None, scoring.calibration),
+            thresholds: thresholds(scoring, labels, 0)?,
+            most: scoring.max_detections,
+        })
     }
-}
 
-impl Tensor {
-    fn bytes<'a>(&self, outputs: &[&'a [u8]]) -> Result<&'a [u8], DecodeError> {
-        let bytes = outputs.get(self.index).copied().unwrap_or_default();
-        if bytes.len() == self.bytes {
-            Ok(bytes)
-        } else {
-            Err(DecodeError::Length {
-                index: self.index,
-                needed: self.bytes,
-                found: bytes.len(),
-            })
+    /// Boxes the model reports at most.
+    pub fn count(&self) -> usize {
+        self.scores.len()
+    }
+
+    pub fn decode(
+        &mut self,
+        tensors: &Tensors<'_>,
+        region: Region,
+        into: &mut Buffers,
+    ) -> Result<(), DecodeError> {
+        let boxes = self.boxes.bytes(tensors.outputs)?;
+        let classes = self.classes.bytes(tensors.outputs)?;
+        let scores = self.scores.bytes(tensors.outputs)?;
+        let count = self.count.bytes(tensors.outputs)?;
+        let count = whole(self.count.spec.real(count, 0)) as usize;
+        for index in 0..count.min(self.count()) {
+            let score = self.link.score(self.scores.spec.real(scores, index));
+            let class = self.classes.spec.real(classes, index);
+            let edge = |field| self.boxes.spec.real(boxes, index * 4 + field);
+            let edges = [edge(1), edge(0), edge(3), edge(2)];
+            report(score, class, region.edges(edges), &self.thresholds, into)?;
         }
+        into.keep_best(self.most);
+        Ok(())
     }
 }
 
-impl OutputSpec {
-    /// The real value of one element; `None` beyond the end.
-    #[expect(clippy::cast_precision_loss, reason = "zero points are small")]
-    fn real(&self, bytes: &[u8], index: usize) -> Option<f32> {
-        let integer = match self.element {
-            Element::F32 => {
-                return bytes
-                    .as_chunks()
-                    .0
-                    .get(index)
-                    .map(|bytes| f32::from_ne_bytes(*bytes));
-            }
-            Element::I8 => i32::from(bytes.get(index)?.cast_signed()),
-            Element::U8 => i32::from(*bytes.get(index)?),
-        };
-        Some(self.scale * integer.saturating_sub(self.zero_point) as f32)
+/// Adds what a model with built-in suppression reports, if it passes. `class` counts from 0 for
+/// line 2 of `labels.txt`; `thresholds` are of all lines.
+pub(crate) fn report(
+    score: f32,
+    class: f32,
+    edges: Option<Edges>,
+    thresholds: &[Option<f32>],
+    into: &mut Buffers,
+) -> Result<(), DecodeError> {
+    let lowest = thresholds.iter().copied().flatten().fold(1.0, f32::min);
+    if score < lowest {
+        return Ok(());
     }
+    let class = whole(class) + 1;
+    let threshold =
+        thresholds
+            .get(class as usize)
+            .copied()
+            .flatten()
+            .ok_or(DecodeError::Class {
+                class: class - 1,
+                labels: thresholds.len(),
+            })?;
+    if let Some(edges) = edges
+        && score >= threshold
+    {
+        #[expect(clippy::cast_possible_truncation, reason = "labels are at most 65535")]
+        into.detections.push(detection(class as u16, score, edges));
+    }
+    Ok(())
 }
 
-/// The output named by `asked`, or the only one of shape `[1, N, last]` that `fits`.
-fn find(
-    outputs: &[OutputSpec],
-    what: &str,
-    asked: Option<usize>,
-    fits: impl Fn(usize, usize) -> bool,
-) -> Result<Tensor, DecodeError> {
-    let shapes = || {
-        outputs
-            .iter()
-            .map(|output| &output.shape)
-            .collect::<Vec<_>>()
-    };
-    let usable = |index: usize| match outputs.get(index)?.shape[..] {
-        [1, count, last] if count > 0 && last > 1 && count.checked_mul(last)? <= 1 << 24 => {
-            Some((index, last))
-        }
-        _ => None,
-    };
-    let index = if let Some(asked) = asked {
-        usable(asked).ok_or_else(|| {
-            DecodeError::Outputs(format!(
-                "model.toml: decode.{what} = {asked}, expected the index of an output of shape [1, N, C]; the model's outputs are {:?}",
-                shapes()
-            ))
-        })?.0
-    } else {
-        let mut found = (0..outputs.len())
-            .filter_map(usable)
-            .filter(|&(index, last)| fits(index, last));
-        match (found.next(), found.next()) {
-            (Some((index, _)), None) => index,
-            _ => {
-                return Err(DecodeError::Outputs(format!(
-                    "cannot tell which output has the {what}: set decode.{what} in model.toml to its index; the model's outputs are {:?}",
-                    shapes()
-                )));
-            }
-        }
-    };
-    let spec = outputs[index].clone();
-    if spec.element != Element::F32 && !(spec.scale.is_finite() && spec.scale > 0.0) {
-        return Err(DecodeError::Outputs(format!(
-            "output {index}: quantisation scale {}, expected a number above 0",
-            spec.scale
-        )));
-    }
-    let bytes = spec.shape.iter().product::<usize>() * spec.element.bytes();
-    Ok(Tensor { index, bytes, spec })
+/// The nearest whole number of what may be a quantised one; of what is not a number 0.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates"
+)]
+fn whole(real: f32) -> u32 {
+    ((real + 0.5).floor() as u32).min(u32::from(u16::MAX))
 }
-
-#[cfg(test)]
-#[path = "ssd_tests.rs"]
-mod tests;
