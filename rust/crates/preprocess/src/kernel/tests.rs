@@ -1,0 +1,69 @@
+//! What frames cannot bring about: the ends of every width.
+
+use super::*;
+
+fn both() -> [Kernels; 2] {
+    [Kernels::detect(), Kernels::SCALAR]
+}
+
+/// 0 ..= 32640 in leaps, over and over.
+fn elements(step: usize) -> Vec<i16> {
+    (0..2 * BLOCK)
+        .map(|index| i16::try_from(index * step % 32641).unwrap())
+        .collect()
+}
+
+#[test]
+fn mix_agrees_at_the_ends_of_its_widths() {
+    let planes = [elements(32640), elements(7919), elements(30011)];
+    let planes = [&planes[0][..], &planes[1][..], &planes[2][..]];
+    let factor_sets = [
+        [32764, 0, 0],
+        [-32764, 0, 0],
+        [10921, -10921, 10921],
+        [0, 0, 0],
+        [1, -1, 32760],
+    ];
+    for factors in factor_sets {
+        for bias in [0, 1 << 30, -(1 << 30)] {
+            for shift in [7, 14, 21] {
+                for (least, most) in [(0, 255), (-128, 127), (5, 5), (-100, -3)] {
+                    let linear = Linear {
+                        planes: [0, 1, 2],
+                        factors,
+                        bias,
+                        shift,
+                        least,
+                        most,
+                    };
+                    let [simd, scalar] = both().map(|kernels| {
+                        let mut out = vec![0; 2 * BLOCK];
+                        kernels.mix(planes, &linear, &mut out);
+                        out
+                    });
+                    assert_eq!(simd, scalar, "{linear:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn interleave_agrees_for_every_length() {
+    let plane = |from: u8| -> Vec<u8> {
+        (0..100u8)
+            .map(|i| from.wrapping_add(i.wrapping_mul(5)))
+            .collect()
+    };
+    let planes = [plane(0), plane(77), plane(200)];
+    let planes = [&planes[0][..], &planes[1][..], &planes[2][..]];
+    for pixels in 0..100 {
+        let [simd, scalar] = both().map(|kernels| {
+            let mut out = vec![0xa5; pixels * 3 + 1];
+            kernels.interleave(planes, &mut out[..pixels * 3]);
+            out
+        });
+        assert_eq!(simd, scalar);
+        assert_eq!(simd.last(), Some(&0xa5));
+    }
+}
