@@ -24,9 +24,15 @@ enum Command {
     Safe(commands::safe::Arguments),
     /// Run a model once on an image file
     Infer(commands::infer::Arguments),
+    /// Measure the stages of the pipeline
+    Bench(commands::bench::Arguments),
+    /// Make a recording from images, without a device
+    Record(commands::record::Arguments),
+    /// Decide a recording again: the same decisions, bit for bit?
+    Replay(commands::replay::Arguments),
     /// Check an appliance description
     Check(commands::check::Arguments),
-    /// Report cameras, GPIO chips, accelerators, CPU and real-time state
+    /// Report what this machine offers, or what runs a model's operators
     Probe(commands::probe::Arguments),
 }
 
@@ -43,6 +49,9 @@ fn main() -> ExitCode {
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Safe(arguments) => commands::safe::run(&arguments),
         Command::Infer(arguments) => commands::infer::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(&arguments),
+        Command::Record(arguments) => commands::record::run(&arguments),
+        Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Probe(arguments) => commands::probe::run(&arguments),
     };

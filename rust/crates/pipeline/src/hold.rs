@@ -1,7 +1,8 @@
 //! Every output at its safe level, and nothing else.
 
 use edgeai_config::Appliance;
-use edgeai_signal::{Cdev, Outputs};
+use edgeai_realtime::monotonic_now;
+use edgeai_signal::{Outputs, backend};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -28,10 +29,10 @@ pub fn blocked_terminations() -> io::Result<SigSet> {
 pub fn hold_safe(appliance: &Appliance) -> io::Result<()> {
     let terminate = blocked_terminations()?;
     let signals = SignalFd::with_flags(&terminate, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-    let mut outputs = Outputs::new(Cdev, &appliance.outputs);
+    let mut outputs = Outputs::new(backend(&appliance.gpio), &appliance.outputs);
     let mut told = None;
     loop {
-        let state = match outputs.claim() {
+        let state = match outputs.claim(monotonic_now()) {
             Ok(()) => "safe: all outputs are held at their safe level".to_owned(),
             Err(error) => format!("safe: {error}; retrying"),
         };

@@ -1,35 +1,80 @@
 //! What the threads share: atomics, wake-ups, and the values that go through wait-free queues.
 
+use crate::inference::Times;
 use crate::metrics::Metrics;
+use crate::watch::{Promise, Watch, nanos};
+use edgeai_config::Appliance;
 use edgeai_decode::Detection;
 use edgeai_realtime::monotonic_now;
+use edgeai_recording::Sighting;
 use edgeai_rules::Rules;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Detections of one frame that are handed over; of more, the best.
-pub const MAX_DETECTIONS: usize = 100;
+/// Detections that go into a [`Glimpse`]; of more, the best.
+const GLIMPSE: usize = 16;
 
-/// How long a thread may take to come round for the first time.
-const START_PROMISE: Duration = Duration::from_secs(5);
+/// From a model's thread to the signal thread, in order.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box for each frame would be an allocation"
+)]
+pub enum Handover {
+    /// All models' names are known; decide with these rules from now on.
+    Rules(Box<Rules>),
+    /// A frame or window was looked at.
+    Seen(Seen),
+    /// There is nothing to decide with, and why.
+    Fault(String),
+}
 
-/// What was seen in one frame.
+/// A sighting on its way; the signal thread gives an old one back.
+#[derive(Default)]
+pub struct Seen {
+    /// What was found.
+    pub sighting: Sighting,
+    /// When the frame was dequeued, on `CLOCK_MONOTONIC`.
+    pub dequeued: Duration,
+    /// When it was handed over.
+    pub handed: Duration,
+    /// What the frame took in preprocess and invoke, of all models of its thread so far.
+    pub worked: Duration,
+    /// How long each stage took.
+    pub times: Times,
+    /// On the way back: when it was taken, decided, and acted on.
+    pub done: Option<Done>,
+}
+
+/// When the signal thread did what with a sighting, on `CLOCK_MONOTONIC`.
 #[derive(Debug, Clone, Copy)]
-pub struct Sighting {
+pub struct Done {
+    /// Taken from the queue.
+    pub received: Duration,
+    /// The rules were evaluated.
+    pub decided: Duration,
+    /// The levels were on the lines.
+    pub acted: Duration,
+}
+
+/// The best of a sighting, for people.
+#[derive(Debug, Clone, Copy)]
+pub struct Glimpse {
+    /// The model's place in the description.
+    pub model: u8,
     /// The driver's frame number.
     pub sequence: u32,
     /// Capture on `CLOCK_MONOTONIC`.
     pub captured: Duration,
     count: usize,
-    detections: [Detection; MAX_DETECTIONS],
+    detections: [Detection; GLIMPSE],
 }
 
-impl Sighting {
-    /// The best [`MAX_DETECTIONS`] of `detections`, which are sorted by score.
+impl Glimpse {
+    /// The best of `sighting`.
     #[must_use]
-    pub fn new(sequence: u32, captured: Duration, detections: &[Detection]) -> Self {
+    pub fn of(sighting: &Sighting) -> Self {
         let nothing = Detection {
             class: 0,
             score: 0.0,
@@ -37,40 +82,35 @@ impl Sighting {
             y_min: 0.0,
             x_max: 0.0,
             y_max: 0.0,
+            track: 0,
+            points: 0,
         };
-        let mut sighting = Self {
-            sequence,
-            captured,
+        let mut glimpse = Self {
+            model: sighting.model,
+            sequence: sighting.sequence,
+            captured: sighting.captured,
             count: 0,
-            detections: [nothing; MAX_DETECTIONS],
+            detections: [nothing; GLIMPSE],
         };
-        for (slot, detection) in sighting.detections.iter_mut().zip(detections) {
+        for (slot, detection) in glimpse.detections.iter_mut().zip(&sighting.detections) {
             *slot = *detection;
-            sighting.count += 1;
+            glimpse.count += 1;
         }
-        sighting
+        glimpse
     }
 
-    /// Best score first.
+    /// Best score first, at most 16.
     #[must_use]
     pub fn detections(&self) -> &[Detection] {
         self.detections.get(..self.count).unwrap_or(&[])
     }
 }
 
-/// From the vision thread to the signal thread, in order.
-#[allow(clippy::large_enum_variant)] // a box for each sighting would be an allocation for each frame
-pub enum Handover {
-    /// The model is loaded; decide with these rules from now on.
-    Rules(Box<Rules>),
-    /// A frame was looked at.
-    Sighting(Sighting),
-    /// There is nothing to decide with, and why.
-    Fault(String),
-}
-
 /// From a real-time thread to the reporter.
-#[allow(clippy::large_enum_variant)] // as above
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box for each change would be an allocation"
+)]
 pub enum Event {
     /// Outputs went to their safe level.
     Safe(Reason),
@@ -85,14 +125,16 @@ pub enum Event {
         /// When, on `CLOCK_MONOTONIC`.
         at: Duration,
         /// The frame it rests on, if there was one.
-        sighting: Option<Sighting>,
+        glimpse: Option<Glimpse>,
     },
-    /// A rule became active or inactive.
-    Rule {
-        /// Its place in the description.
-        index: usize,
-        /// What it became.
-        active: bool,
+    /// Rules became active or inactive: bit i is rule i.
+    Rules {
+        /// Those that changed.
+        changed: u64,
+        /// Those that are active now.
+        active: u64,
+        /// Those that have become active, again if they were.
+        started: u64,
         /// When, on `CLOCK_MONOTONIC`.
         at: Duration,
     },
@@ -103,6 +145,8 @@ pub enum Event {
         /// The same moment on `CLOCK_BOOTTIME`.
         uptime: Duration,
     },
+    /// There are new rules with these counters.
+    Counters(Vec<String>),
     /// A line for the log, from start-up or recovery.
     Message(log::Level, String),
 }
@@ -136,32 +180,34 @@ pub struct Link {
     pub stop: AtomicBool,
     /// What is counted and measured.
     pub metrics: Metrics,
-    /// Capture time (ns) of the frame the vision thread works on; 0: none.
-    armed: AtomicU64,
-    armed_sequence: AtomicU32,
-    /// Without a frame for this long (ms), outputs go safe.
-    frame_limit: AtomicU64,
-    /// Until when (ms) a thread has promised to come round again.
-    vision_due: AtomicU64,
-    signal_due: AtomicU64,
+    /// One for each model, in the description's order.
+    pub watches: Box<[Watch]>,
+    /// From capture to action.
+    pub deadline: Duration,
+    /// The signal thread's.
+    pub signal_promise: Promise,
+    /// One for each camera, and one for each model on a sensor.
+    pub promises: Box<[Promise]>,
+    /// Until when (ns) the signal thread sleeps.
+    sleeping: AtomicU64,
 }
 
 impl Link {
     /// # Errors
     /// No file descriptors left.
-    pub fn new() -> io::Result<Self> {
-        let soon = millis(monotonic_now() + START_PROMISE);
+    pub fn new(appliance: &Appliance) -> io::Result<Self> {
         let eventfd = || EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
+        let models = appliance.models.len();
         Ok(Self {
             signal: eventfd()?,
             reporter: eventfd()?,
             stop: AtomicBool::new(false),
-            metrics: Metrics::default(),
-            armed: AtomicU64::new(0),
-            armed_sequence: AtomicU32::new(0),
-            frame_limit: AtomicU64::new(1000),
-            vision_due: AtomicU64::new(soon),
-            signal_due: AtomicU64::new(soon),
+            metrics: Metrics::new(models),
+            watches: (0..models).map(|_| Watch::default()).collect(),
+            deadline: Duration::from_millis(appliance.deadline.frame_to_action_ms.into()),
+            signal_promise: Promise::default(),
+            promises: (0..models).map(|_| Promise::default()).collect(),
+            sleeping: AtomicU64::new(0),
         })
     }
 
@@ -170,69 +216,28 @@ impl Link {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// A frame is being worked on: its deadline runs.
-    pub fn arm(&self, sequence: u32, captured: Duration) {
-        self.armed_sequence.store(sequence, Ordering::Relaxed);
-        self.armed.store(nanos(captured).max(1), Ordering::Release);
-        wake(&self.signal);
+    /// Model `model` works on a frame: its deadline runs. Wakes the signal thread only if it would
+    /// sleep beyond that deadline.
+    pub fn arm(&self, model: usize, sequence: u32, captured: Duration) {
+        if let Some(watch) = self.watches.get(model) {
+            watch.arm(sequence, captured);
+        }
+        // Either this sees until when the signal thread means to sleep, or that thread, which looks at the
+        // watches after it said so, sees the frame: all four accesses are sequentially consistent.
+        if self.sleeping.load(Ordering::SeqCst) > nanos(captured + self.deadline) {
+            wake(&self.signal);
+        }
     }
 
-    /// The frame captured then is done, or will never be; so is any before it.
-    pub fn disarm(&self, captured: Duration) {
-        let captured = nanos(captured).max(1);
-        // A newer frame may be armed already; that one stays.
-        let done = |armed| (armed <= captured).then_some(0);
-        let _ = self
-            .armed
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, done);
+    /// The signal thread means to sleep until then. It has to look at the watches once more before it does.
+    pub fn will_sleep(&self, until: Duration) {
+        self.sleeping.store(nanos(until), Ordering::SeqCst);
     }
 
-    /// Sequence number and capture time of the frame being worked on.
-    pub fn armed(&self) -> Option<(u32, Duration)> {
-        let armed = self.armed.load(Ordering::Acquire);
-        (armed != 0).then(|| {
-            (
-                self.armed_sequence.load(Ordering::Relaxed),
-                Duration::from_nanos(armed),
-            )
-        })
-    }
-
-    /// Sets for how long there may be no frame: ten periods, at least 1 s.
-    pub fn set_frame_rate(&self, fps: f64) {
-        let periods = if fps > 0.0 {
-            Duration::try_from_secs_f64(10.0 / fps).ok()
-        } else {
-            None
-        };
-        let limit = periods
-            .unwrap_or_default()
-            .clamp(Duration::from_secs(1), Duration::from_secs(60));
-        self.frame_limit.store(millis(limit), Ordering::Relaxed);
-    }
-
-    /// Without a frame for this long, outputs go safe.
-    pub fn frame_limit(&self) -> Duration {
-        Duration::from_millis(self.frame_limit.load(Ordering::Relaxed))
-    }
-
-    /// The vision thread will come round again within `time`.
-    pub fn vision_promises(&self, time: Duration) {
-        self.vision_due
-            .store(millis(monotonic_now() + time), Ordering::Relaxed);
-    }
-
-    /// The signal thread will come round again within `time`.
-    pub fn signal_promises(&self, time: Duration) {
-        self.signal_due
-            .store(millis(monotonic_now() + time), Ordering::Relaxed);
-    }
-
-    /// Whether both threads keep what they promised.
+    /// Whether all threads keep what they promised.
     pub fn progressing(&self) -> bool {
-        let now = millis(monotonic_now());
-        now <= self.vision_due.load(Ordering::Relaxed)
-            && now <= self.signal_due.load(Ordering::Relaxed)
+        let now = monotonic_now();
+        self.signal_promise.kept(now) && self.promises.iter().all(|promise| promise.kept(now))
     }
 }
 
@@ -242,86 +247,15 @@ pub fn wake(event: &EventFd) {
     let _ = event.write(1);
 }
 
-/// Puts an event into a queue to the reporter, or counts it as lost.
+/// Puts an event into a queue to the reporter, or counts it as lost, and wakes the reporter.
 pub fn report(events: &mut rtrb::Producer<Event>, link: &Link, event: Event) {
-    if events.push(event).is_err() {
-        link.metrics.events_lost.fetch_add(1, Ordering::Relaxed);
-    }
+    note(events, link, event);
     wake(&link.reporter);
 }
 
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_frame_that_is_armed_is_disarmed() {
-        let link = Link::new().unwrap();
-        let (old, new) = (Duration::from_millis(10), Duration::from_millis(43));
-        assert_eq!(link.armed(), None);
-        link.arm(1, old);
-        link.arm(2, new);
-        link.disarm(old);
-        assert_eq!(link.armed(), Some((2, new)));
-        link.disarm(new);
-        assert_eq!(link.armed(), None);
-        link.arm(1, old);
-        link.disarm(new);
-        assert_eq!(
-            link.armed(),
-            None,
-            "a frame before the one that is done was abandoned"
-        );
-    }
-
-    #[test]
-    fn frames_may_be_away_for_ten_periods_and_at_least_a_second() {
-        let link = Link::new().unwrap();
-        for (fps, limit) in [
-            (30.0, 1000),
-            (5.0, 2000),
-            (0.0, 1000),
-            (f64::NAN, 1000),
-            (0.001, 60_000),
-        ] {
-            link.set_frame_rate(fps);
-            assert_eq!(
-                link.frame_limit(),
-                Duration::from_millis(limit),
-                "{fps} fps"
-            );
-        }
-    }
-
-    #[test]
-    fn of_too_many_detections_the_best_are_kept() {
-        let detection = |score| Detection {
-            class: 1,
-            score,
-            x_min: 0.0,
-            y_min: 0.0,
-            x_max: 1.0,
-            y_max: 1.0,
-        };
-        let many: Vec<_> = (0..150_u8)
-            .rev()
-            .map(|score| detection(f32::from(score)))
-            .collect();
-        let sighting = Sighting::new(1, Duration::ZERO, &many);
-        assert_eq!(sighting.detections(), &many[..MAX_DETECTIONS]);
-        assert_eq!(
-            Sighting::new(1, Duration::ZERO, &many[..2])
-                .detections()
-                .len(),
-            2
-        );
+/// As [`report`], but the reporter is to be woken later.
+pub fn note(events: &mut rtrb::Producer<Event>, link: &Link, event: Event) {
+    if events.push(event).is_err() {
+        link.metrics.events_lost.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -2,11 +2,11 @@
 //! real-time threads do. Nothing waits for it.
 
 use crate::Options;
-use crate::link::{Event, Link, Reason};
+use crate::link::{Event, Glimpse, Link, Reason};
 use crate::metrics::Summary;
-use edgeai_config::Appliance;
+use edgeai_config::{Appliance, Then};
 use edgeai_decode::Detection;
-use edgeai_telemetry::{DecisionLog, Notifier};
+use edgeai_telemetry::{DecisionLog, Notifier, Telemetry};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -19,6 +19,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -32,12 +33,15 @@ const LOG_GRACE: Duration = Duration::from_millis(50);
 /// Reads the events of the real-time threads.
 pub struct Reporter {
     outputs: Vec<String>,
-    rules: Vec<String>,
+    models: Vec<String>,
+    rules: Vec<(String, Then)>,
+    counters: Vec<String>,
     started: Duration,
     link: Arc<Link>,
     queues: Vec<Consumer<Event>>,
     notifier: Notifier,
     decisions: DecisionLog,
+    telemetry: Telemetry,
     metrics_file: Option<PathBuf>,
     state: State,
 }
@@ -50,8 +54,16 @@ struct State {
     safe: bool,
     safe_reason: Option<String>,
     decisions_dropped: u64,
+    telemetry_dropped: u64,
+    events_lost: u64,
+    frames_not_kept: u64,
+    /// The rules' counters.
+    counters: BTreeMap<String, u64>,
+    /// All models together.
     #[serde(flatten)]
     summary: Summary,
+    /// Each model, by name.
+    models: BTreeMap<String, Summary>,
 }
 
 /// One line of the decision log; times in seconds on `CLOCK_MONOTONIC`.
@@ -61,6 +73,7 @@ enum Decision<'a> {
     Outputs {
         time: f64,
         levels: BTreeMap<&'a str, &'static str>,
+        model: Option<&'a str>,
         frame: Option<u32>,
         captured: Option<f64>,
         detections: &'a [Detection],
@@ -84,7 +97,8 @@ impl Reporter {
         link: Arc<Link>,
         queues: Vec<Consumer<Event>>,
     ) -> Self {
-        let summary = link.metrics.summary();
+        let summary = link.metrics.total.summary();
+        let names = |model: &edgeai_config::Model| model.name.clone();
         let directory = options.metrics_file.parent();
         // No tmpfs to write to: metrics are in the log all the same.
         let writable = directory.is_some_and(|directory| fs::create_dir_all(directory).is_ok());
@@ -97,13 +111,16 @@ impl Reporter {
             rules: appliance
                 .rules
                 .iter()
-                .map(|rule| rule.name.clone())
+                .map(|rule| (rule.name.clone(), rule.then.clone()))
                 .collect(),
+            models: appliance.models.iter().map(names).collect(),
+            counters: Vec::new(),
             started: options.started,
             link,
             queues,
             notifier: Notifier::from_environment(),
             decisions: DecisionLog::start(&options.log_directory),
+            telemetry: Telemetry::to(&options.telemetry_socket),
             metrics_file: writable.then(|| options.metrics_file.clone()),
             state: State {
                 first_decision_ms: None,
@@ -111,7 +128,12 @@ impl Reporter {
                 safe: true,
                 safe_reason: Some("no decision yet".into()),
                 decisions_dropped: 0,
+                telemetry_dropped: 0,
+                events_lost: 0,
+                frames_not_kept: 0,
+                counters: BTreeMap::new(),
                 summary,
+                models: BTreeMap::new(),
             },
         }
     }
@@ -199,28 +221,23 @@ impl Reporter {
                 (self.state.safe, self.state.safe_reason) = (false, None);
                 self.notifier.status("deciding");
             }
-            Event::Rule { index, active, at } => {
-                let rule = self.rules.get(index).map_or("?", String::as_str);
-                log::info!(
-                    "rule {rule}: {}",
-                    if active { "active" } else { "inactive" }
-                );
-                self.decisions.append(&Decision::Rule {
-                    time: at.as_secs_f64(),
-                    rule,
-                    active,
-                });
-            }
-            Event::Outputs { bits, at, sighting } => {
+            Event::Rules {
+                changed,
+                active,
+                started,
+                at,
+            } => self.tell_rules(changed, active, started, at),
+            Event::Counters(names) => self.counters = names,
+            Event::Outputs { bits, at, glimpse } => {
                 log::info!("outputs:{}", describe(&self.outputs, bits));
+                let model = glimpse.and_then(|glimpse| self.models.get(usize::from(glimpse.model)));
                 self.decisions.append(&Decision::Outputs {
                     time: at.as_secs_f64(),
                     levels: levels(&self.outputs, bits).collect(),
-                    frame: sighting.map(|sighting| sighting.sequence),
-                    captured: sighting.map(|sighting| sighting.captured.as_secs_f64()),
-                    detections: sighting
-                        .as_ref()
-                        .map_or(&[], |sighting| sighting.detections()),
+                    model: model.map(String::as_str),
+                    frame: glimpse.map(|glimpse| glimpse.sequence),
+                    captured: glimpse.map(|glimpse| glimpse.captured.as_secs_f64()),
+                    detections: glimpse.as_ref().map_or(&[], Glimpse::detections),
                 });
             }
             Event::FirstDecision { at, uptime } => {
@@ -231,6 +248,34 @@ impl Reporter {
                 );
                 self.state.first_decision_ms = u64::try_from(after).ok();
                 self.state.uptime_at_first_decision_s = Some(uptime.as_secs_f64());
+            }
+        }
+    }
+
+    fn tell_rules(&mut self, changed: u64, active: u64, started: u64, at: Duration) {
+        let bit = |bits: u64, index: usize| bits >> index & 1 == 1;
+        for (index, (rule, then)) in self.rules.iter().take(64).enumerate() {
+            if bit(started, index)
+                && let Some(line) = &then.log
+            {
+                log::info!("{line}");
+            }
+            if !bit(changed | started, index) {
+                continue;
+            }
+            let active = bit(active, index);
+            if bit(changed, index) {
+                let active = if active { "active" } else { "inactive" };
+                log::info!("rule {rule}: {active}");
+            }
+            let decision = Decision::Rule {
+                time: at.as_secs_f64(),
+                rule,
+                active,
+            };
+            self.decisions.append(&decision);
+            if then.telemetry {
+                self.telemetry.send(&decision);
             }
         }
     }
@@ -248,8 +293,25 @@ impl Reporter {
     }
 
     fn write_metrics(&mut self) {
-        self.state.summary = self.link.metrics.summary();
-        self.state.decisions_dropped = self.decisions.dropped();
+        let metrics = &self.link.metrics;
+        let state = &mut self.state;
+        state.summary = metrics.total.summary();
+        state.models = self
+            .models
+            .iter()
+            .zip(&metrics.models)
+            .map(|(name, measured)| (name.clone(), measured.summary()))
+            .collect();
+        state.counters = self
+            .counters
+            .iter()
+            .zip(&metrics.counters)
+            .map(|(name, value)| (name.clone(), value.load(Relaxed)))
+            .collect();
+        state.events_lost = metrics.events_lost.load(Relaxed);
+        state.frames_not_kept = metrics.frames_not_kept.load(Relaxed);
+        state.decisions_dropped = self.decisions.dropped();
+        state.telemetry_dropped = self.telemetry.dropped();
         let Some(path) = &self.metrics_file else {
             return;
         };
@@ -311,18 +373,29 @@ mod tests {
             safe: true,
             safe_reason: Some("camera missing".into()),
             decisions_dropped: 0,
-            summary: crate::Metrics::default().summary(),
+            telemetry_dropped: 0,
+            events_lost: 0,
+            frames_not_kept: 0,
+            counters: [("boxes".to_owned(), 3)].into(),
+            summary: crate::metrics::Measured::default().summary(),
+            models: [(
+                "eye".to_owned(),
+                crate::metrics::Measured::default().summary(),
+            )]
+            .into(),
         };
         let value = serde_json::to_value(state).unwrap();
         assert_eq!(value["first_decision_ms"], 7);
         assert_eq!(value["uptime_at_first_decision_s"], serde_json::Value::Null);
-        for key in ["frames", "dropped", "deadline_misses"] {
+        for key in ["frames", "dropped", "deadline_misses", "events_lost"] {
             assert_eq!(value[key], 0, "{key}");
         }
         assert_eq!(value["frame_to_action_us"]["p99"], 0);
         for stage in ["preprocess", "invoke", "decode", "rules"] {
             assert_eq!(value["stages_us"][stage]["max"], 0, "{stage}");
         }
+        assert_eq!(value["models"]["eye"]["frames"], 0);
+        assert_eq!(value["counters"]["boxes"], 3);
         assert_eq!(
             (&value["safe"], &value["safe_reason"]),
             (&true.into(), &"camera missing".into())

@@ -16,6 +16,8 @@ const QUEUE: usize = 256;
 const FILE_BYTES: u64 = 1 << 20;
 /// Files kept: `decisions.jsonl` and `decisions.jsonl.1`, the newest of the old, to `.3`.
 const FILES: u32 = 4;
+/// Stack of the writing thread: in a process with locked memory all of it is locked.
+const STACK: usize = 256 * 1024;
 /// How long to leave a directory alone that cannot be written.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -37,6 +39,7 @@ impl DecisionLog {
         let lost = Arc::clone(&dropped);
         let writer = thread::Builder::new()
             .name("decision-log".into())
+            .stack_size(STACK)
             .spawn(move || write_all(&records, &mut files, &lost))
             .inspect_err(|error| log::warn!("decision log: {error}"))
             .ok();

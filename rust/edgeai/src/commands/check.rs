@@ -1,7 +1,8 @@
 //! `edgeai check`.
 
 use anyhow::bail;
-use edgeai_config::{Appliance, check, read};
+use edgeai_config::{Appliance, Camera, Model, PixelFormat, check, read};
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 
 /// Arguments of `edgeai check`.
@@ -18,7 +19,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let errors = match read(&arguments.file).map(|text| check(&file, &text)) {
         Ok(Ok(appliance)) => {
             println!("{file}: ok");
-            println!("{}", summary(&appliance));
+            print!("{}", Summary(&appliance));
             return Ok(());
         }
         Ok(Err(errors)) => errors,
@@ -33,41 +34,60 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-fn summary(appliance: &Appliance) -> String {
-    let Appliance {
-        camera,
-        model,
-        deadline,
-        inputs,
-        outputs,
-        rules,
-        services,
-        ..
-    } = appliance;
+/// What an appliance is, a line for each part.
+struct Summary<'a>(&'a Appliance);
+
+impl Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let appliance = self.0;
+        for camera in &appliance.cameras {
+            writeln!(f, "  camera   {}", described(camera))?;
+        }
+        for model in &appliance.models {
+            writeln!(f, "  model    {}", looking(model, appliance))?;
+        }
+        for sensor in &appliance.sensors {
+            let channels: Vec<_> = sensor.channels.iter().map(|c| &*c.name).collect();
+            let (name, rate) = (&sensor.name, sensor.rate_hz);
+            writeln!(
+                f,
+                "  sensor   {name}: {} at {rate} samples per second",
+                channels.join(", ")
+            )?;
+        }
+        let deadline = appliance.deadline.frame_to_action_ms;
+        writeln!(f, "  deadline {deadline} ms from frame to action")?;
+        for output in &appliance.outputs {
+            let (name, safe) = (&output.name, format!("{:?}", output.safe).to_lowercase());
+            writeln!(f, "  output   {name}: safe {safe}")?;
+        }
+        writeln!(
+            f,
+            "  {} inputs, {} rules, {} services",
+            appliance.inputs.len(),
+            appliance.rules.len(),
+            appliance.services.len()
+        )
+    }
+}
+
+fn described(camera: &Camera) -> String {
     let [width, height] = camera.size;
-    let outputs: Vec<_> = outputs
-        .iter()
-        .map(|output| format!("{} (safe {:?})", output.name, output.safe).to_lowercase())
-        .collect();
+    let format = camera.format.map_or("any format", PixelFormat::name);
     format!(
-        "  camera   {} {} {width}x{height} at {} frames per second\n  \
-           model    {}, {} threads\n  \
-           deadline {} ms from frame to action\n  \
-           outputs  {}\n  \
-           {} inputs, {} rules, {} services",
-        camera.device.display(),
-        camera.format.name(),
-        camera.fps,
+        "{}: {} {format} {width}x{height} at {} frames per second",
+        camera.name, camera.device, camera.fps
+    )
+}
+
+fn looking(model: &Model, appliance: &Appliance) -> String {
+    let only = appliance.cameras.first().map(|camera| &camera.name);
+    let source = model.sensor.as_ref().or(model.camera.as_ref()).or(only);
+    format!(
+        "{}: {} on {}, {} threads",
+        model.name,
         model.file,
-        model.threads,
-        deadline.frame_to_action_ms,
-        if outputs.is_empty() {
-            "none".to_owned()
-        } else {
-            outputs.join(", ")
-        },
-        inputs.len(),
-        rules.len(),
-        services.len(),
+        source.map_or("nothing", |name| name),
+        model.threads
     )
 }

@@ -5,11 +5,13 @@
 
 mod accelerator;
 mod camera;
-mod gpio;
+mod model;
+mod signal;
 mod system;
 
+use edgeai_engine::{Accelerator, OnFallback, Runtime, runtime_named};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `edgeai probe`.
 #[derive(clap::Args)]
@@ -17,6 +19,19 @@ pub struct Arguments {
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
+    /// Report a model instead: its tensors, and which device runs which operator. A model directory
+    /// or a .tflite file
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// Where the model's operators are to run: auto, cpu, a delegate's short name or its library
+    #[arg(long, value_name = "NAME", default_value = "auto", requires = "model")]
+    accelerator: String,
+    /// What runs the model: auto, litert or tflite
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = runtime_named, requires = "model")]
+    runtime: Runtime,
+    /// Fail if an operator would run on the CPU although an accelerator was asked for
+    #[arg(long, requires = "model")]
+    no_fallback: bool,
 }
 
 #[derive(Serialize)]
@@ -24,18 +39,22 @@ struct Machine {
     system: system::System,
     realtime: system::Realtime,
     accelerators: Vec<accelerator::Accelerator>,
-    cameras: Vec<camera::Camera>,
-    gpio: Vec<gpio::Chip>,
+    cameras: Vec<edgeai_camera::Listed>,
+    #[serde(flatten)]
+    signal: signal::Signal,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(path) = &arguments.model {
+        return of_model(arguments, path);
+    }
     let root = Path::new("/");
     let machine = Machine {
         system: system::System::read(root),
         realtime: system::Realtime::read(root),
         accelerators: accelerator::find(root),
-        cameras: camera::find(root),
-        gpio: gpio::find(),
+        cameras: edgeai_camera::list(),
+        signal: signal::Signal::find(root),
     };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&machine)?);
@@ -88,52 +107,24 @@ fn print_text(machine: &Machine) {
     list("accelerator", &machine.accelerators, |accelerator| {
         println!("accelerator {}: {}", accelerator.path, accelerator.what);
     });
-    list("camera", &machine.cameras, |camera| {
-        println!(
-            "camera      {}: {} ({}, {})",
-            camera.path, camera.card, camera.driver, camera.bus
-        );
-        for format in &camera.formats {
-            for size in &format.sizes {
-                println!(
-                    "            {} {} @ {}",
-                    format.fourcc,
-                    size.size,
-                    size.rates.join(", ")
-                );
-            }
-        }
-        if let Some(error) = &camera.error {
-            println!("            {error}");
-        }
-    });
-    list("gpio", &machine.gpio, |chip| {
-        println!(
-            "gpio        {}: {} ({} lines)",
-            chip.path,
-            chip.label,
-            chip.lines.len()
-        );
-        for line in chip
-            .lines
-            .iter()
-            .filter(|line| line.name.is_some() || line.used_by.is_some())
-        {
-            println!(
-                "            {:>3} {:<20} {} {}",
-                line.offset,
-                line.name.as_deref().unwrap_or("-"),
-                line.direction,
-                line.used_by
-                    .as_deref()
-                    .map(|user| format!("used by {user}"))
-                    .unwrap_or_default()
-            );
-        }
-        if let Some(error) = &chip.error {
-            println!("            {error}");
-        }
-    });
+    list("camera", &machine.cameras, camera::print);
+    signal::print(&machine.signal);
+}
+
+fn of_model(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
+    let on_fallback = if arguments.no_fallback {
+        OnFallback::Fail
+    } else {
+        OnFallback::Warn
+    };
+    let accelerator = Accelerator::from(arguments.accelerator.clone());
+    let report = model::probe(path, accelerator, arguments.runtime, on_fallback)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        model::print(&report);
+    }
+    Ok(())
 }
 
 fn list<T>(what: &str, items: &[T], print: impl Fn(&T)) {
@@ -211,7 +202,6 @@ mod tests {
     fn an_empty_machine_is_reported_without_error() {
         let root = Path::new("/nonexistent");
         assert!(accelerator::find(root).is_empty());
-        assert!(camera::find(root).is_empty());
         let system = system::System::read(root);
         assert_eq!(
             (system.cpu, system.kernel, system.memory_kb),

@@ -13,7 +13,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     run::start_log();
-    let appliance = run::description(arguments.config.as_deref(), None)?;
-    edgeai_pipeline::hold_safe(&appliance)?;
+    let effective = run::description(arguments.config.as_deref(), None)?;
+    edgeai_pipeline::hold_safe(&effective.appliance)?;
     Ok(())
 }

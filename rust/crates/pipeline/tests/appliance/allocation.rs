@@ -1,11 +1,12 @@
 //! In steady state nothing on the way from a frame to a line allocates.
 
-use crate::rig::{Grey, Rig, appliance, detector};
-use edgeai_camera::Negotiated;
-use edgeai_config::{Level, PixelFormat};
-use edgeai_pipeline::{Detector, step};
+use crate::rig::{GREY, Grey, Rig, appliance, inference};
+use edgeai_config::{Level, Recording, Track};
+use edgeai_pipeline::{Eye, Inference, Note, step};
+use edgeai_recording::Record;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Counts what the calling thread allocates; other threads of the test harness do not matter.
@@ -48,10 +49,22 @@ fn the_counter_counts() {
 
 #[test]
 fn a_frame_becomes_an_action_without_an_allocation() {
-    let appliance = appliance(60_000, "safe");
+    let mut appliance = appliance(60_000, "safe");
+    appliance.models[0].track = Some(Track::default());
     let mut rig = Rig::new(&appliance, &["door", "stop", "lamp"]);
-    let mut detector = detector(true);
-    frames_without_allocation(&mut rig, &mut detector);
+    frames_without_allocation(&mut rig, &mut inference(true));
+}
+
+#[test]
+fn neither_does_the_recording_of_it_allocate() {
+    let mut appliance = appliance(60_000, "safe");
+    appliance.recording = Some(Recording {
+        directory: "/nonexistent".into(),
+        file_mib: 1,
+        files: 1,
+    });
+    let mut rig = Rig::new(&appliance, &["door", "stop", "lamp"]);
+    frames_without_allocation(&mut rig, &mut inference(true));
 }
 
 /// The same with the real engine: `EDGEAI_MODEL` is a model directory and `EDGEAI_LITERT` the
@@ -66,29 +79,49 @@ fn neither_does_the_real_engine_allocate() {
         return;
     };
     let mut appliance = appliance(60_000, "safe");
-    appliance.model.file = model.into_string().unwrap();
-    let mut rig = Rig::new(&appliance, &["door", "stop", "lamp"]);
-    let mut detector = Detector::load(&appliance.model).unwrap();
-    frames_without_allocation(&mut rig, &mut detector);
+    appliance.models[0].file = model.into_string().unwrap();
+    let mut inference = Inference::load(&appliance.models[0]).unwrap();
+    let mut rig = Rig::with_names(&appliance, &["door", "stop", "lamp"], inference.names());
+    frames_without_allocation(&mut rig, &mut inference);
 }
 
-fn frames_without_allocation(rig: &mut Rig, detector: &mut Detector) {
+fn frames_without_allocation(rig: &mut Rig, inference: &mut Inference) {
     let mut camera = Grey::new(Duration::ZERO);
-    let negotiated = Negotiated::new(PixelFormat::Yuyv, 64, 48, 128);
-    let mut sight = detector.look_through(&negotiated).unwrap();
+    let (mut keeper, mut shelf) = rig.keeper();
+    let mut lane = rig.lanes.remove(0);
+    let mut eyes = [Eye {
+        sight: inference
+            .look_through(&GREY, None, Some(&Track::default()))
+            .unwrap(),
+        lane: &mut lane,
+    }];
     let mut frame = |door: Level| {
         rig.bench.pull("door", door);
         let seen = step(
             &mut camera,
-            &mut sight,
-            &mut rig.queue,
+            &mut eyes,
+            Some(&mut keeper),
             &rig.link,
             Duration::from_secs(1),
         );
         assert_eq!(seen, Ok(true));
         rig.signals.round();
+        // The recorder's part, as far as it gives back what it got.
+        while let Ok(kept) = shelf.kept.pop() {
+            assert!(shelf.spare.push(kept).is_ok());
+        }
+        if let Some(notebook) = &mut rig.notebook {
+            while let Ok(note) = notebook.notes.pop() {
+                if let Note::Record(Record::Sighting(sighting)) = note {
+                    assert!(notebook.spare.push(sighting).is_ok());
+                }
+            }
+        }
     };
-    frame(Level::Low);
+    // As many as there are slots and sightings on their way.
+    for _ in 0..8 {
+        frame(Level::Low);
+    }
     let before = ALLOCATIONS.get();
     for number in 0..100 {
         // Inputs, rules, outputs and events change on the way.
@@ -104,4 +137,5 @@ fn frames_without_allocation(rig: &mut Rig, detector: &mut Detector) {
         102,
         "the lamp follows the door"
     );
+    assert_eq!(rig.link.metrics.frames_not_kept.load(Relaxed), 0);
 }

@@ -1,5 +1,7 @@
 //! The pipeline from a frame to a line, without hardware.
 
 mod allocation;
+mod replay;
 mod rig;
 mod safety;
+mod syscalls;

@@ -1,14 +1,17 @@
 //! An appliance without hardware: frames, model and lines in memory.
 
-use edgeai_camera::{CameraError, Frame};
-use edgeai_config::{Appliance, Level, PixelFormat};
-use edgeai_decode::ModelDescription;
-use edgeai_engine::{ElementType, Engine, EngineError, TensorInfo};
-use edgeai_pipeline::{Detector, Event, FrameSource, Handover, Link, Signals};
+use edgeai_camera::{CameraError, Frame, FrameSource, Plane};
+use edgeai_config::{Appliance, Colour, Level, PixelFormat};
+use edgeai_decode::{ModelDescription, Names};
+use edgeai_engine::{Delegation, ElementType, Engine, EngineError, TensorInfo};
+use edgeai_pipeline::{
+    Event, Handover, Inference, Keeper, Kept, Lane, Link, Notebook, Roster, Shelf, Signals, lane,
+    notes,
+};
+use edgeai_preprocess::SourceSpec;
 use edgeai_realtime::monotonic_now;
-use edgeai_rules::Rules;
 use edgeai_signal::simulated::Bench;
-use rtrb::{Consumer, Producer, RingBuffer};
+use rtrb::{Consumer, RingBuffer};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,11 +78,12 @@ then = {{ output = "lamp", level = "low" }}
 
 /// A model that sees what it is told to: four anchors, the first of which has the logit.
 pub struct Eye {
-    input: TensorInfo,
+    inputs: [TensorInfo; 1],
     outputs: [TensorInfo; 2],
     pixels: Vec<u8>,
     boxes: Vec<u8>,
     logits: Vec<u8>,
+    delegation: Delegation,
 }
 
 impl Eye {
@@ -95,7 +99,7 @@ impl Eye {
         let mut logits = [-10.0_f32; 12];
         logits[1] = if person { 4.0 } else { -4.0 };
         Self {
-            input: tensor("image", &[1, 32, 32, 3]),
+            inputs: [tensor("image", &[1, 32, 32, 3])],
             outputs: [tensor("boxes", &[1, 4, 4]), tensor("logits", &[1, 4, 3])],
             pixels: vec![0; 32 * 32 * 3 * 4],
             boxes: vec![0; 4 * 4 * 4],
@@ -103,29 +107,34 @@ impl Eye {
                 .iter()
                 .flat_map(|logit| logit.to_ne_bytes())
                 .collect(),
+            delegation: Delegation {
+                operators: Vec::new(),
+                devices: Vec::new(),
+                fallback: None,
+            },
         }
     }
 }
 
 impl Engine for Eye {
-    fn input(&self) -> &TensorInfo {
-        &self.input
+    fn inputs(&self) -> &[TensorInfo] {
+        &self.inputs
     }
 
-    fn input_mut(&mut self) -> &mut [u8] {
+    fn input_mut(&mut self, _index: usize) -> &mut [u8] {
         &mut self.pixels
+    }
+
+    fn input(&self, _index: usize) -> &[u8] {
+        &self.pixels
     }
 
     fn invoke(&mut self) -> Result<(), EngineError> {
         Ok(())
     }
 
-    fn output_count(&self) -> usize {
-        2
-    }
-
-    fn output_info(&self, index: usize) -> &TensorInfo {
-        &self.outputs[index]
+    fn outputs(&self) -> &[TensorInfo] {
+        &self.outputs
     }
 
     fn output(&self, index: usize) -> &[u8] {
@@ -135,17 +144,24 @@ impl Engine for Eye {
     fn runtime(&self) -> &'static str {
         "rig 1"
     }
+
+    fn delegation(&self) -> &Delegation {
+        &self.delegation
+    }
 }
 
-/// A detector that sees a person in every frame, or nothing.
-pub fn detector(person: bool) -> Detector {
+/// A model that sees a person in every frame, or nothing.
+pub fn inference(person: bool) -> Inference {
     let mut description = ModelDescription::parse("model.toml", MODEL).unwrap();
-    description.labels = labels();
-    Detector::new(Box::new(Eye::new(person)), description).unwrap()
+    description.labels = names().labels;
+    Inference::new(Box::new(Eye::new(person)), description).unwrap()
 }
 
-pub fn labels() -> Vec<String> {
-    LABELS.map(String::from).to_vec()
+pub fn names() -> Names {
+    Names {
+        labels: LABELS.map(String::from).to_vec(),
+        ..Names::default()
+    }
 }
 
 /// Grey frames, each captured `age` before it is asked for.
@@ -154,6 +170,16 @@ pub struct Grey {
     sequence: u32,
     pub age: Duration,
 }
+
+/// What [`Grey`] delivers.
+pub const GREY: SourceSpec = SourceSpec {
+    format: PixelFormat::Yuyv,
+    colour: Colour {
+        matrix: edgeai_config::Matrix::Bt601,
+        range: edgeai_config::Range::Limited,
+    },
+    size: [64, 48],
+};
 
 impl Grey {
     pub fn new(age: Duration) -> Self {
@@ -168,12 +194,17 @@ impl Grey {
 impl FrameSource for Grey {
     fn next(&mut self, _timeout: Duration) -> Result<Frame<'_>, CameraError> {
         self.sequence += 1;
+        let luma = Plane {
+            bytes: &self.pixels,
+            stride: 128,
+        };
         Ok(Frame {
-            pixels: &self.pixels,
+            planes: [luma, Plane::default(), Plane::default()],
+            plane_count: 1,
             width: 64,
             height: 48,
-            stride: 128,
-            format: PixelFormat::Yuyv,
+            format: GREY.format,
+            colour: GREY.colour,
             sequence: self.sequence,
             timestamp: monotonic_now().saturating_sub(self.age),
         })
@@ -189,32 +220,52 @@ pub struct Rig {
     pub bench: Bench,
     pub link: Arc<Link>,
     pub signals: Signals<Bench>,
-    pub queue: Producer<Handover>,
+    /// One for each model.
+    pub lanes: Vec<Lane>,
     pub events: Consumer<Event>,
+    /// What is noted for a recorder, if the appliance asks for one.
+    pub notebook: Option<Notebook>,
 }
 
 impl Rig {
     pub fn new(appliance: &Appliance, lines: &[&str]) -> Self {
+        Self::with_names(appliance, lines, &names())
+    }
+
+    pub fn with_names(appliance: &Appliance, lines: &[&str], names: &Names) -> Self {
         let bench = Bench::new(lines);
-        let link = Arc::new(Link::new().unwrap());
-        let (mut queue, handovers) = RingBuffer::new(8);
+        let link = Arc::new(Link::new(appliance).unwrap());
+        let (mut models, inboxes): (Vec<_>, Vec<_>) = (0..appliance.models.len()).map(lane).unzip();
         let (producer, events) = RingBuffer::new(256);
+        let (kept, notebook) = appliance.recording.as_ref().map(|_| notes(true, 0)).unzip();
         let signals = Signals::new(
             appliance,
             || bench.clone(),
-            handovers,
+            inboxes,
+            kept,
             producer,
             Arc::clone(&link),
         );
-        let rules = Rules::new(appliance, &labels()).unwrap();
-        assert!(queue.push(Handover::Rules(Box::new(rules))).is_ok());
+        let roster = Roster::new(Arc::new(appliance.clone()));
+        for lane in &mut models {
+            if let Some(rules) = roster.enter(lane.model, names).unwrap() {
+                lane.insist(Handover::Rules(rules), &link);
+            }
+        }
         Self {
             bench,
             link,
             signals,
-            queue,
+            lanes: models,
             events,
+            notebook,
         }
+    }
+
+    /// A copy of every frame, for a recorder.
+    pub fn keeper(&self) -> (Keeper, Shelf) {
+        let empty = || Kept::Frame(edgeai_recording::Frame::with_room(0));
+        Keeper::new(0, 4, empty, Arc::clone(&self.link))
     }
 
     /// Levels of `stop` and `lamp`.

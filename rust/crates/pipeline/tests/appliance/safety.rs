@@ -1,8 +1,8 @@
 //! When the outputs are at their safe level, and when they come back.
 
-use crate::rig::{Rig, appliance};
+use crate::rig::{Rig, appliance, names};
 use edgeai_config::Level::{self, High, Low};
-use edgeai_pipeline::{Event, Handover, Reason, Sighting};
+use edgeai_pipeline::{Event, Handover, Reason};
 use edgeai_realtime::monotonic_now;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -23,8 +23,19 @@ fn rig(on_miss: &str) -> Rig {
 impl Rig {
     /// A frame without detections, captured `age` ago.
     fn empty_frame(&mut self, sequence: u32, age: Duration) {
-        let sighting = Sighting::new(sequence, monotonic_now().saturating_sub(age), &[]);
-        assert!(self.queue.push(Handover::Sighting(sighting)).is_ok());
+        self.empty_frame_of(0, sequence, age);
+    }
+
+    fn empty_frame_of(&mut self, model: usize, sequence: u32, age: Duration) {
+        let mut seen = self.lanes[model].take(&names());
+        seen.sighting.sequence = sequence;
+        seen.sighting.captured = monotonic_now().saturating_sub(age);
+        self.lanes[model].hand_over(seen, &self.link);
+        self.signals.round();
+    }
+
+    fn fault(&mut self, model: usize, reason: &str) {
+        self.lanes[model].insist(Handover::Fault(reason.into()), &self.link);
         self.signals.round();
     }
 
@@ -42,7 +53,7 @@ impl Rig {
     }
 
     fn misses(&self) -> u64 {
-        self.link.metrics.deadline_misses.load(Relaxed)
+        self.link.metrics.total.deadline_misses.load(Relaxed)
     }
 }
 
@@ -91,7 +102,8 @@ fn a_late_frame_makes_safe_and_the_next_in_time_ends_it() {
 fn a_frame_that_never_ends_makes_safe_without_a_result() {
     let mut rig = rig("safe");
     rig.empty_frame(1, Duration::ZERO);
-    rig.link.arm(2, monotonic_now().saturating_sub(too_old()));
+    rig.link
+        .arm(0, 2, monotonic_now().saturating_sub(too_old()));
     rig.signals.round();
     assert_eq!((rig.levels(), rig.misses()), (SAFE, 1));
     rig.signals.round();
@@ -107,7 +119,7 @@ fn the_deadline_of_a_frame_in_work_is_what_is_waited_for() {
     let mut rig = rig("safe");
     rig.empty_frame(1, Duration::ZERO);
     let captured = monotonic_now().saturating_sub(DEADLINE) + Duration::from_millis(100);
-    rig.link.arm(2, captured);
+    rig.link.arm(0, 2, captured);
     assert!(rig.signals.round() <= captured + DEADLINE + Duration::from_millis(1));
 }
 
@@ -124,12 +136,7 @@ fn a_fault_makes_safe_is_told_once_and_ends_with_a_frame() {
     let mut rig = rig("safe");
     rig.empty_frame(1, Duration::ZERO);
     for _ in 0..2 {
-        assert!(
-            rig.queue
-                .push(Handover::Fault("camera lost: gone".into()))
-                .is_ok()
-        );
-        rig.signals.round();
+        rig.fault(0, "camera lost: gone");
     }
     assert_eq!(rig.levels(), SAFE);
     assert_eq!(
@@ -181,9 +188,9 @@ fn a_slow_model_is_not_a_camera_without_frames() {
     let mut rig = rig("safe");
     rig.empty_frame(1, Duration::ZERO);
     // In work, and within its deadline, for longer than frames may be away.
-    rig.link.arm(2, monotonic_now());
-    assert!(rig.link.frame_limit() < DEADLINE);
-    std::thread::sleep(rig.link.frame_limit() + Duration::from_millis(50));
+    rig.link.arm(0, 2, monotonic_now());
+    assert!(rig.link.watches[0].frame_limit() < DEADLINE);
+    std::thread::sleep(rig.link.watches[0].frame_limit() + Duration::from_millis(50));
     rig.signals.round();
     assert_eq!(rig.levels(), CLEAR);
 }
@@ -192,9 +199,69 @@ fn a_slow_model_is_not_a_camera_without_frames() {
 fn frames_that_stop_make_safe() {
     let mut rig = rig("safe");
     rig.empty_frame(1, Duration::ZERO);
-    std::thread::sleep(rig.link.frame_limit() + Duration::from_millis(50));
+    std::thread::sleep(rig.link.watches[0].frame_limit() + Duration::from_millis(50));
     rig.signals.round();
     assert_eq!(rig.levels(), SAFE);
     let reasons = rig.safe_reasons();
     assert!(matches!(reasons[..], [Reason::NoFrame(_)]), "{reasons:?}");
+}
+
+/// The appliance of [`rig`] with a second model that looks through a second camera.
+fn two_models(on_miss: &str) -> Rig {
+    let mut appliance = appliance(60_000, on_miss);
+    let mut second = appliance.cameras[0].clone();
+    second.name = "second".into();
+    appliance.cameras.push(second);
+    let mut second = appliance.models[0].clone();
+    (second.name, second.camera) = ("second".into(), Some("second".into()));
+    appliance.models.push(second);
+    for rule in &mut appliance.rules {
+        if rule.when.class.is_some() {
+            rule.when.model = Some("model".into());
+        }
+    }
+    Rig::new(&appliance, &LINES)
+}
+
+#[test]
+fn outputs_are_safe_until_every_model_has_seen_a_frame() {
+    let mut rig = two_models("safe");
+    rig.empty_frame_of(0, 1, Duration::ZERO);
+    assert_eq!(rig.levels(), SAFE);
+    rig.empty_frame_of(1, 1, Duration::ZERO);
+    assert_eq!(rig.levels(), CLEAR);
+}
+
+#[test]
+fn a_fault_of_any_model_makes_safe_until_that_one_sees_again() {
+    let mut rig = two_models("safe");
+    rig.empty_frame_of(0, 1, Duration::ZERO);
+    rig.empty_frame_of(1, 1, Duration::ZERO);
+    rig.fault(1, "camera lost: gone");
+    assert_eq!(rig.levels(), SAFE);
+    rig.empty_frame_of(0, 2, Duration::ZERO);
+    assert_eq!(rig.levels(), SAFE, "the other one is still blind");
+    rig.empty_frame_of(1, 2, Duration::ZERO);
+    assert_eq!(rig.levels(), CLEAR);
+}
+
+#[test]
+fn each_model_has_a_deadline_of_its_own() {
+    let mut rig = two_models("safe");
+    rig.empty_frame_of(0, 1, Duration::ZERO);
+    rig.empty_frame_of(1, 1, Duration::ZERO);
+    rig.link
+        .arm(1, 2, monotonic_now().saturating_sub(too_old()));
+    rig.empty_frame_of(0, 2, Duration::ZERO);
+    assert_eq!((rig.levels(), rig.misses()), (SAFE, 1));
+    rig.empty_frame_of(0, 3, Duration::ZERO);
+    assert_eq!(
+        rig.levels(),
+        SAFE,
+        "a frame of the other model does not end it"
+    );
+    rig.empty_frame_of(1, 3, Duration::ZERO);
+    assert_eq!((rig.levels(), rig.misses()), (CLEAR, 1));
+    assert_eq!(rig.link.metrics.models[1].deadline_misses.load(Relaxed), 1);
+    assert_eq!(rig.link.metrics.models[0].deadline_misses.load(Relaxed), 0);
 }

@@ -1,0 +1,244 @@
+//! What the real-time threads write down for the recorder: wait-free, without allocation, and counted
+//! where there is no room.
+
+use crate::link::Link;
+use edgeai_camera::Frame as CameraFrame;
+use edgeai_config::PixelFormat;
+use edgeai_recording::{Evaluation, Frame, Gap, MAX_POINTS, MAX_VALUES, Record, Sighting, Window};
+use rtrb::{Consumer, Producer, RingBuffer};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Notes of the signal thread that can wait for the recorder, which looks every 20 ms.
+const NOTES: usize = 64;
+/// Sightings on their way to the recorder and back.
+const SIGHTINGS: usize = 16;
+
+/// From the signal thread to the recorder.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box for each would be an allocation"
+)]
+pub enum Note {
+    /// To be recorded.
+    Record(Record),
+    /// To be kept as a picture.
+    Snapshot {
+        /// Bit i: for rule i.
+        rules: u64,
+        /// The model whose frame it is.
+        model: usize,
+        /// Capture time of the frame.
+        captured: Duration,
+    },
+}
+
+/// The signal thread's side.
+pub struct Notes {
+    queue: Producer<Note>,
+    spare: Consumer<Sighting>,
+    /// Everything, or only snapshots.
+    recording: bool,
+    /// Rules with `snapshot`.
+    snapshots: u64,
+    /// Notes that found no room since the last that did.
+    lost: u64,
+}
+
+/// The recorder's side of [`Notes`].
+pub struct Notebook {
+    /// In order.
+    pub notes: Consumer<Note>,
+    /// Where sightings go back to.
+    pub spare: Producer<Sighting>,
+}
+
+/// Both sides; `recording` everything, or only snapshots for these rules.
+#[must_use]
+pub fn notes(recording: bool, snapshots: u64) -> (Notes, Notebook) {
+    let (queue, from_signal) = RingBuffer::new(NOTES);
+    let (mut back, spare) = RingBuffer::new(SIGHTINGS);
+    for _ in 0..if recording { SIGHTINGS } else { 0 } {
+        // As many as there is room for.
+        let _ = back.push(Sighting::with_room(MAX_POINTS, MAX_VALUES));
+    }
+    let notes = Notes {
+        queue,
+        spare,
+        recording,
+        snapshots,
+        lost: 0,
+    };
+    let notebook = Notebook {
+        notes: from_signal,
+        spare: back,
+    };
+    (notes, notebook)
+}
+
+impl Notes {
+    /// New rules.
+    pub fn rules(&mut self) {
+        self.record(Record::Rules);
+    }
+
+    /// The rules forget.
+    pub fn reset(&mut self, anew: u32) {
+        self.record(Record::Reset { anew });
+    }
+
+    /// A model has seen something.
+    pub fn sighting(&mut self, seen: &Sighting) {
+        if !self.recording {
+            return;
+        }
+        let Ok(mut copy) = self.spare.pop() else {
+            self.lost += 1;
+            return;
+        };
+        copy.copy_from(seen);
+        self.record(Record::Sighting(copy));
+    }
+
+    /// The rules were evaluated, with `last` as the newest frame.
+    pub fn evaluation(&mut self, made: Evaluation, last: Option<&Sighting>) {
+        self.record(Record::Evaluation(made));
+        let rules = made.decision.started & self.snapshots;
+        if let (true, Some(last)) = (rules != 0, last) {
+            self.push(Note::Snapshot {
+                rules,
+                model: last.model.into(),
+                captured: last.captured,
+            });
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        if self.recording {
+            self.push(Note::Record(record));
+        }
+    }
+
+    fn push(&mut self, note: Note) {
+        if self.lost > 0 {
+            let gap = Gap {
+                frames: 0,
+                decisions: self.lost,
+            };
+            if self.queue.push(Note::Record(Record::Gap(gap))).is_ok() {
+                self.lost = 0;
+            }
+        }
+        // What comes after a gap must not stand before it.
+        if self.lost > 0 || self.queue.push(note).is_err() {
+            self.lost += 1;
+        }
+    }
+}
+
+/// A frame or window for the recorder.
+pub enum Kept {
+    /// Of a camera.
+    Frame(Frame),
+    /// Of a sensor.
+    Window(Window),
+}
+
+/// A vision thread's side: copies of its frames.
+pub struct Keeper {
+    kept: Producer<Kept>,
+    spare: Consumer<Kept>,
+    camera: u8,
+    link: Arc<Link>,
+}
+
+/// The recorder's side of a [`Keeper`].
+pub struct Shelf {
+    /// In order of capture.
+    pub kept: Consumer<Kept>,
+    /// Where they go back to.
+    pub spare: Producer<Kept>,
+}
+
+impl Keeper {
+    /// A keeper of camera `camera` with `slots` empty slots; each gets its memory with its first frame.
+    pub fn new(camera: usize, slots: usize, empty: fn() -> Kept, link: Arc<Link>) -> (Self, Shelf) {
+        let (kept, from_camera) = RingBuffer::new(slots);
+        let (mut back, spare) = RingBuffer::new(slots);
+        for _ in 0..slots {
+            // As many as there is room for.
+            let _ = back.push(empty());
+        }
+        let keeper = Self {
+            kept,
+            spare,
+            camera: u8::try_from(camera).unwrap_or(u8::MAX),
+            link,
+        };
+        let shelf = Shelf {
+            kept: from_camera,
+            spare: back,
+        };
+        (keeper, shelf)
+    }
+
+    /// Copies a frame into a free slot, or counts it. Allocates only while slots have not their size yet.
+    pub fn keep(&mut self, frame: &CameraFrame<'_>) {
+        let Ok(mut slot) = self.spare.pop() else {
+            self.lose();
+            return;
+        };
+        if let Kept::Frame(copy) = &mut slot {
+            copy.camera = self.camera;
+            (copy.format, copy.colour) = (frame.format, frame.colour);
+            (copy.width, copy.height) = (frame.width, frame.height);
+            (copy.sequence, copy.captured) = (frame.sequence, frame.timestamp);
+            let planes = || {
+                let planes = frame.planes.iter().take(frame.plane_count);
+                planes.map(|plane| (plane.bytes, plane.stride))
+            };
+            let mut room = planes().map(|(bytes, _)| bytes.len()).sum::<usize>();
+            if frame.format == PixelFormat::Mjpeg {
+                // Two bytes a pixel is more than a camera makes of any picture.
+                room = room.max(frame.width as usize * frame.height as usize * 2);
+            }
+            copy.bytes.clear();
+            copy.bytes.reserve_exact(room);
+            if !copy.fill(planes()) {
+                self.lose();
+            }
+        }
+        // There are as many slots as the queue has room for.
+        let _ = self.kept.push(slot);
+    }
+
+    /// Copies a window into a free slot, or counts it.
+    pub fn keep_window(&mut self, model: u8, sequence: u32, captured: Duration, samples: &[f32]) {
+        let Ok(mut slot) = self.spare.pop() else {
+            self.lose();
+            return;
+        };
+        if let Kept::Window(copy) = &mut slot {
+            (copy.model, copy.sequence, copy.captured) = (model, sequence, captured);
+            copy.samples.clear();
+            copy.samples.extend_from_slice(samples);
+        }
+        let _ = self.kept.push(slot);
+    }
+
+    fn lose(&self) {
+        self.link.metrics.frames_not_kept.fetch_add(1, Relaxed);
+    }
+}
+
+impl Kept {
+    /// When it was captured.
+    #[must_use]
+    pub fn captured(&self) -> Duration {
+        match self {
+            Self::Frame(frame) => frame.captured,
+            Self::Window(window) => window.captured,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A model that looks at recorded frames or windows, one after the other, without threads.
+
+use crate::inference::{Hearing, Inference, Sight, Times};
+use edgeai_camera::{Frame as CameraFrame, Plane};
+use edgeai_config::Model;
+use edgeai_preprocess::SourceSpec;
+use edgeai_recording::{Frame, Sighting, Window};
+
+/// A model and what it remembers.
+pub struct Perception<'a> {
+    model: u8,
+    described: &'a Model,
+    /// What it is prepared for. `None` only while that changes.
+    state: Option<State<'a>>,
+}
+
+enum State<'a> {
+    Idle(&'a mut Inference),
+    Looking(Box<Sight<'a>>, SourceSpec),
+    Listening(Box<Hearing<'a>>),
+}
+
+impl<'a> Perception<'a> {
+    /// Of model number `model`.
+    #[must_use]
+    pub fn new(model: usize, described: &'a Model, inference: &'a mut Inference) -> Self {
+        Self {
+            model: u8::try_from(model).unwrap_or(u8::MAX),
+            described,
+            state: Some(State::Idle(inference)),
+        }
+    }
+
+    /// Forgets what was seen, as when a camera was lost.
+    pub fn begin_anew(&mut self) {
+        let inference = match self.state.take() {
+            Some(State::Idle(inference)) => Some(inference),
+            Some(State::Looking(sight, _)) => Some(sight.into_inner()),
+            Some(State::Listening(hearing)) => Some(hearing.into_inner()),
+            None => None,
+        };
+        self.state = inference.map(State::Idle);
+    }
+
+    fn idle(&mut self) -> Result<&'a mut Inference, String> {
+        self.begin_anew();
+        match self.state.take() {
+            Some(State::Idle(inference)) => Ok(inference),
+            _ => Err("the model failed before".into()),
+        }
+    }
+
+    /// What the model sees in a frame, and how long each stage took.
+    ///
+    /// # Errors
+    /// One line from the stage that failed.
+    pub fn look(&mut self, frame: &CameraFrame<'_>) -> Result<(Sighting, Times), String> {
+        let source = SourceSpec {
+            format: frame.format,
+            colour: frame.colour,
+            size: [frame.width, frame.height],
+        };
+        if !matches!(&self.state, Some(State::Looking(_, of)) if *of == source) {
+            let inference = self.idle()?;
+            let track = self.described.track.as_ref();
+            let sight = inference.look_through(&source, self.described.crop, track)?;
+            self.state = Some(State::Looking(Box::new(sight), source));
+        }
+        let Some(State::Looking(sight, _)) = &mut self.state else {
+            return Err("the model failed before".into());
+        };
+        let names = sight.names();
+        let mut sighting = Sighting::with_room(names.points.len(), names.values.len());
+        sighting.model = self.model;
+        let times = sight.look(frame, &mut sighting)?;
+        Ok((sighting, times))
+    }
+
+    /// What the model hears in a window.
+    ///
+    /// # Errors
+    /// One line from the stage that failed.
+    pub fn hear(&mut self, window: &Window) -> Result<(Sighting, Times), String> {
+        if !matches!(&self.state, Some(State::Listening(_))) {
+            let hearing = self.idle()?.listen()?;
+            self.state = Some(State::Listening(Box::new(hearing)));
+        }
+        let Some(State::Listening(hearing)) = &mut self.state else {
+            return Err("the model failed before".into());
+        };
+        let names = hearing.names();
+        let mut sighting = Sighting::with_room(names.points.len(), names.values.len());
+        sighting.model = self.model;
+        (sighting.sequence, sighting.captured) = (window.sequence, window.captured);
+        let times = hearing.hear(&window.samples, &mut sighting)?;
+        Ok((sighting, times))
+    }
+}
+
+/// A recorded frame as a camera gives it.
+#[must_use]
+pub fn camera_frame(frame: &Frame) -> CameraFrame<'_> {
+    let mut planes = [Plane::default(); 3];
+    let mut plane_count = 0;
+    for (to, (bytes, stride)) in planes.iter_mut().zip(frame.planes()) {
+        *to = Plane { bytes, stride };
+        plane_count += 1;
+    }
+    CameraFrame {
+        planes,
+        plane_count,
+        width: frame.width,
+        height: frame.height,
+        format: frame.format,
+        colour: frame.colour,
+        sequence: frame.sequence,
+        timestamp: frame.captured,
+    }
+}

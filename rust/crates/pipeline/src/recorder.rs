@@ -1,0 +1,322 @@
+//! The recorder: an ordinary thread that writes down what the real-time threads noted, and keeps
+//! pictures for rules that ask for one.
+
+use crate::link::Link;
+use crate::notes::{Kept, Note, Notebook, Shelf};
+use crate::picture::jpeg;
+use crate::thread::Introduction;
+use edgeai_config::Appliance;
+use edgeai_recording::{Files, Gap, Header, Model, Record};
+use edgeai_telemetry::Snapshots;
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Receiver;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Its stack: in a process with locked memory all of it is locked.
+const STACK: usize = 512 * 1024;
+/// How often it looks.
+const EVERY: Duration = Duration::from_millis(20);
+/// How often what is written is handed to the system: what a power cut can cost.
+const FLUSH: Duration = Duration::from_secs(1);
+/// How long a disk that refused is left alone.
+const RETRY: Duration = Duration::from_secs(30);
+/// Frames of each camera that wait for a rule to ask for them.
+const WAITING: usize = 2;
+/// Bytes of a MiB.
+const MIB: u64 = 1 << 20;
+
+/// All that comes to the recorder.
+pub struct Sources {
+    /// From the signal thread.
+    pub notebook: Notebook,
+    /// Frames and windows, of each thread with models.
+    pub shelves: Vec<Shelf>,
+    /// For each model, the shelf with its frames.
+    pub shelf_of: Vec<usize>,
+    /// What the models are.
+    pub introductions: Receiver<Introduction>,
+}
+
+/// The state of the recorder.
+pub struct Recorder {
+    sources: Sources,
+    models: Vec<String>,
+    rules: Vec<String>,
+    files: Option<Files>,
+    not_before: Option<Instant>,
+    /// Notes that could not be written since the last that could.
+    lost: Gap,
+    /// `Metrics::frames_not_kept` as far as it is written.
+    frames_not_kept: u64,
+    snapshots: Snapshots,
+    /// Of each shelf, newest last.
+    waiting: Vec<VecDeque<Kept>>,
+    link: Arc<Link>,
+}
+
+impl Recorder {
+    /// Records as `appliance`, whose text is in `header`, says.
+    pub fn new(
+        appliance: &Appliance,
+        header: Header,
+        snapshots: &Path,
+        sources: Sources,
+        link: Arc<Link>,
+    ) -> Self {
+        let files = appliance.recording.as_ref().map(|asked| {
+            let bytes = u64::from(asked.file_mib) * MIB;
+            let count = usize::try_from(asked.files).unwrap_or(usize::MAX);
+            Files::new(&asked.directory, bytes, count, header)
+        });
+        Self {
+            waiting: sources.shelves.iter().map(|_| VecDeque::new()).collect(),
+            sources,
+            models: appliance
+                .models
+                .iter()
+                .map(|model| model.file.clone())
+                .collect(),
+            rules: appliance
+                .rules
+                .iter()
+                .map(|rule| rule.name.clone())
+                .collect(),
+            files,
+            not_before: None,
+            lost: Gap::default(),
+            frames_not_kept: 0,
+            snapshots: Snapshots::new(snapshots),
+            link,
+        }
+    }
+
+    /// Starts the thread "recorder"; it ends with everybody, after a last look.
+    ///
+    /// # Errors
+    /// No threads left.
+    pub fn spawn(mut self) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new()
+            .name("recorder".into())
+            .stack_size(STACK)
+            .spawn(move || {
+                let mut flush = Instant::now();
+                while !self.link.stopping() {
+                    self.round();
+                    if flush.elapsed() >= FLUSH {
+                        flush = Instant::now();
+                        self.flush();
+                    }
+                    thread::sleep(EVERY);
+                }
+                self.finish();
+            })
+    }
+
+    /// Once round: everything that is noted by now.
+    pub fn round(&mut self) {
+        while let Ok(introduction) = self.sources.introductions.try_recv() {
+            let record = Record::Model(self.model(introduction));
+            self.write(&record);
+        }
+        while let Ok(note) = self.sources.notebook.notes.pop() {
+            match note {
+                Note::Record(Record::Sighting(sighting)) => {
+                    // Its frame comes before it.
+                    let place = self.shelf_of(usize::from(sighting.model));
+                    self.shelve(place, sighting.captured);
+                    let record = Record::Sighting(sighting);
+                    self.write(&record);
+                    if let Record::Sighting(sighting) = record {
+                        // As many as there is room for are on their way.
+                        let _ = self.sources.notebook.spare.push(sighting);
+                    }
+                }
+                Note::Record(record) => self.write(&record),
+                Note::Snapshot {
+                    rules,
+                    model,
+                    captured,
+                } => self.snapshot(rules, model, captured),
+            }
+        }
+        if self.files.is_none() {
+            // Nobody else takes what no rule asked for: it waits for the next look, then makes room.
+            for place in 0..self.sources.shelves.len() {
+                self.shelve(place, Duration::MAX);
+            }
+        }
+        let missing = self.link.metrics.frames_not_kept.load(Relaxed);
+        if missing > self.frames_not_kept && self.files.is_some() {
+            let frames = missing - self.frames_not_kept;
+            self.write(&Record::Gap(Gap {
+                frames,
+                decisions: 0,
+            }));
+        }
+        self.frames_not_kept = missing;
+    }
+
+    /// The last look, and the end of the recording.
+    pub fn finish(mut self) {
+        self.round();
+        if let Some(files) = self.files.take()
+            && let Err(error) = files.finish()
+        {
+            log::warn!("recording: {error}");
+        }
+    }
+
+    /// What was introduced, with the hashes of its files.
+    fn model(&self, introduction: Introduction) -> Model {
+        let Introduction {
+            model,
+            runtime,
+            names,
+        } = introduction;
+        let file = self.models.get(model).map_or("", String::as_str);
+        let directory = edgeai_config::model_directory(file);
+        Model {
+            index: u8::try_from(model).unwrap_or(u8::MAX),
+            runtime,
+            weights: hash(&directory.join("model.tflite")),
+            description: hash(&directory.join("model.toml")),
+            names,
+        }
+    }
+
+    fn shelf_of(&self, model: usize) -> usize {
+        self.sources.shelf_of.get(model).copied().unwrap_or(0)
+    }
+
+    /// Takes frames from a shelf up to the one captured then, and records them.
+    fn shelve(&mut self, index: usize, captured: Duration) {
+        loop {
+            let Some(queue) = self.sources.shelves.get_mut(index) else {
+                return;
+            };
+            if !queue
+                .kept
+                .peek()
+                .is_ok_and(|next| next.captured() <= captured)
+            {
+                return;
+            }
+            let Ok(kept) = queue.kept.pop() else { return };
+            let record = match kept {
+                Kept::Frame(frame) => Record::Frame(frame),
+                Kept::Window(window) => Record::Window(window),
+            };
+            // An empty one stands for a frame that had no room.
+            let empty = matches!(&record, Record::Frame(frame) if frame.bytes.is_empty());
+            if !empty {
+                self.write(&record);
+            }
+            let kept = match record {
+                Record::Frame(frame) => Kept::Frame(frame),
+                Record::Window(window) => Kept::Window(window),
+                _ => return,
+            };
+            let Some(waiting) = self.waiting.get_mut(index) else {
+                return;
+            };
+            waiting.push_back(kept);
+            while waiting.len() > WAITING {
+                let (Some(old), Some(queue)) =
+                    (waiting.pop_front(), self.sources.shelves.get_mut(index))
+                else {
+                    return;
+                };
+                let _ = queue.spare.push(old);
+            }
+        }
+    }
+
+    /// Keeps the picture of the frame captured then, for each of these rules.
+    fn snapshot(&mut self, rules: u64, model: usize, captured: Duration) {
+        let index = self.shelf_of(model);
+        self.shelve(index, captured);
+        let frame = self.waiting.get(index).and_then(|waiting| {
+            waiting.iter().find_map(|kept| match kept {
+                Kept::Frame(frame) if frame.captured == captured => Some(frame),
+                _ => None,
+            })
+        });
+        let Some(frame) = frame else {
+            log::warn!("snapshot: the frame was not kept");
+            return;
+        };
+        let names = self.rules.iter().enumerate();
+        let names = names.filter(|(index, _)| *index < 64 && rules >> index & 1 == 1);
+        for (_, name) in names {
+            let kept = jpeg(frame).and_then(|picture| {
+                let kept = self.snapshots.keep(name, &picture);
+                kept.map_err(|error| error.to_string())
+            });
+            match kept {
+                Ok(path) => log::info!("snapshot: {}", path.display()),
+                Err(error) => log::warn!("snapshot: {error}"),
+            }
+        }
+    }
+
+    fn write(&mut self, record: &Record) {
+        let Some(files) = &mut self.files else {
+            return;
+        };
+        let now = Instant::now();
+        if self.not_before.is_some_and(|time| now < time) {
+            count(&mut self.lost, record);
+            return;
+        }
+        let mut written = Ok(());
+        if self.lost != Gap::default() {
+            written = files.write(&Record::Gap(self.lost));
+        }
+        match written.and_then(|()| files.write(record)) {
+            Ok(()) => {
+                self.lost = Gap::default();
+                self.not_before = None;
+            }
+            Err(error) => {
+                log::warn!("recording: {error}; what is not recorded is counted");
+                count(&mut self.lost, record);
+                self.not_before = Some(now + RETRY);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(Err(error)) = self.files.as_mut().map(Files::flush) {
+            log::warn!("recording: {error}; what is not recorded is counted");
+            self.lost.decisions += 1;
+            self.not_before = Some(Instant::now() + RETRY);
+        }
+    }
+}
+
+fn count(lost: &mut Gap, record: &Record) {
+    match record {
+        Record::Frame(_) | Record::Window(_) => lost.frames += 1,
+        Record::Gap(gap) => {
+            lost.frames += gap.frames;
+            lost.decisions += gap.decisions;
+        }
+        _ => lost.decisions += 1,
+    }
+}
+
+/// SHA-256 of a file; zeros if it cannot be read.
+#[must_use]
+pub fn hash(path: &Path) -> [u8; 32] {
+    std::fs::read(path).map_or([0; 32], |bytes| Sha256::digest(bytes).into())
+}
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;

@@ -1,0 +1,359 @@
+//! A recording decided again: the same rules, times and inputs must give the same decisions, bit for
+//! bit.
+
+use crate::evidence::{Evidence, MAX_MODELS};
+use crate::perception::{Perception, camera_frame};
+use crate::start::camera_of;
+use edgeai_config::Appliance;
+use edgeai_decode::Names;
+use edgeai_recording::{
+    Decision, Evaluation, Frame, Header, Model, Record, RecordingError, Sighting, Window,
+};
+use edgeai_rules::Rules;
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Frames of each camera that wait for the sighting made of them: the recorder puts them just before it.
+const WAITING: usize = 16;
+
+/// What came of a replay.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// Evaluations whose decisions were compared.
+    pub evaluations: u64,
+    /// Evaluations that were not, since what the rules remembered is not known there.
+    pub not_compared: u64,
+    /// Decisions that differ.
+    pub different: u64,
+    /// The first of them.
+    pub first_difference: Option<Difference>,
+    /// Sightings made again from frames.
+    pub sightings: u64,
+    /// Sightings whose frame is not in the recording; the recorded ones were used.
+    pub without_frame: u64,
+    /// Sightings that came out different.
+    pub sightings_different: u64,
+    /// The first of them: model, frame, and what differs.
+    pub first_sighting_different: Option<String>,
+    /// What the recorder could not keep.
+    pub frames_missing: u64,
+    /// See `frames_missing`.
+    pub decisions_missing: u64,
+    /// Why the recording ends earlier than it should, if it does.
+    pub cut_off: Option<String>,
+}
+
+/// Two decisions that should be one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The rules' time, seconds on the device's `CLOCK_MONOTONIC`.
+    pub time: String,
+    /// One line: outputs, rules or counters, recorded and replayed.
+    pub what: String,
+}
+
+/// A replay under way.
+pub struct Replay<'a> {
+    appliance: &'a Appliance,
+    names: Vec<Option<Names>>,
+    rules: Option<Box<Rules>>,
+    evidence: Evidence,
+    /// What the rules remember is what they remembered on the device.
+    known: bool,
+    /// Models to look at the frames with; empty: recorded sightings are used.
+    models: Vec<Perception<'a>>,
+    frames: Vec<VecDeque<Frame>>,
+    windows: Vec<VecDeque<Window>>,
+    last: Option<Header>,
+    report: Report,
+}
+
+impl<'a> Replay<'a> {
+    /// Of an appliance, from recorded findings.
+    #[must_use]
+    pub fn of_findings(appliance: &'a Appliance) -> Self {
+        Self::new(appliance, Vec::new())
+    }
+
+    /// Of an appliance, from frames: every model in the description's order.
+    #[must_use]
+    pub fn of_frames(appliance: &'a Appliance, models: Vec<Perception<'a>>) -> Self {
+        Self::new(appliance, models)
+    }
+
+    fn new(appliance: &'a Appliance, models: Vec<Perception<'a>>) -> Self {
+        let channels = appliance.sensors.iter();
+        let channels = channels.map(|sensor| sensor.channels.len()).sum();
+        let count = appliance.models.len();
+        Self {
+            appliance,
+            names: vec![None; count.min(MAX_MODELS)],
+            rules: None,
+            evidence: Evidence::new(count, channels),
+            known: false,
+            models,
+            frames: appliance.cameras.iter().map(|_| VecDeque::new()).collect(),
+            windows: (0..count).map(|_| VecDeque::new()).collect(),
+            last: None,
+            report: Report::default(),
+        }
+    }
+
+    /// The next file begins.
+    ///
+    /// # Errors
+    /// One line: it belongs to another run.
+    pub fn begin(&mut self, header: &Header) -> Result<(), String> {
+        if let Some(last) = &self.last {
+            if last.run != header.run {
+                return Err("the files are of different runs".into());
+            }
+            // A part is missing: nobody knows what happened in it.
+            self.known &= header.part == last.part + 1;
+        }
+        self.last = Some(header.clone());
+        Ok(())
+    }
+
+    /// The file ends before its end, for this reason.
+    pub fn cut_off(&mut self, error: &RecordingError) {
+        self.report.cut_off = Some(error.to_string());
+    }
+
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// One line: the recording does not fit its own description, or a model fails.
+    pub fn take(&mut self, record: Record) -> Result<(), String> {
+        match record {
+            Record::Header(_) | Record::End => {}
+            Record::Model(Model { index, names, .. }) => {
+                let known = self.names.get_mut(usize::from(index));
+                *known.ok_or("a model that the description does not have")? = Some(names);
+            }
+            Record::Rules => {
+                let names: Option<Vec<_>> = self.names.iter().cloned().collect();
+                let names = names.ok_or("rules before the models they are of")?;
+                let rules = Rules::new(self.appliance, &names);
+                self.rules = Some(Box::new(rules.map_err(|error| error.to_string())?));
+                self.known = true;
+            }
+            Record::Reset { anew } => self.reset(anew),
+            Record::Frame(frame) => {
+                if let Some(waiting) = self.frames.get_mut(usize::from(frame.camera)) {
+                    waiting.truncate_front_to(WAITING - 1);
+                    waiting.push_back(frame);
+                }
+            }
+            Record::Window(window) => {
+                if let Some(waiting) = self.windows.get_mut(usize::from(window.model)) {
+                    waiting.truncate_front_to(WAITING - 1);
+                    waiting.push_back(window);
+                }
+            }
+            Record::Sighting(sighting) => {
+                let sighting = self.look_again(sighting)?;
+                self.evidence.see(sighting);
+            }
+            Record::Evaluation(evaluation) => self.evaluate(&evaluation),
+            Record::Gap(gap) => {
+                self.report.frames_missing += gap.frames;
+                self.report.decisions_missing += gap.decisions;
+                self.known &= gap.decisions == 0;
+            }
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self, anew: u32) {
+        for (index, model) in self.models.iter_mut().enumerate() {
+            if anew >> index & 1 == 1 {
+                model.begin_anew();
+            }
+        }
+        for model in 0..self.names.len() {
+            if anew >> model & 1 == 1 {
+                self.evidence.forget(model);
+            }
+        }
+        if let Some(rules) = &mut self.rules {
+            rules.reset();
+        } else if let Some(names) = self.names.iter().cloned().collect::<Option<Vec<_>>>() {
+            // The file before, in which the rules came to be, is not there.
+            self.rules = Rules::new(self.appliance, &names).ok().map(Box::new);
+        }
+        // Latches, cooldowns and counters outlive a reset.
+        let forgets_all = self.appliance.rules.iter().all(|rule| {
+            !rule.then.latch && rule.then.cooldown_ms == 0 && rule.then.count.is_none()
+        });
+        self.known |= forgets_all && self.rules.is_some();
+    }
+
+    /// The sighting made of the recorded frame or window; the recorded one if there is none.
+    fn look_again(&mut self, recorded: Sighting) -> Result<Sighting, String> {
+        let index = usize::from(recorded.model);
+        let Some(model) = self.models.get_mut(index) else {
+            return Ok(recorded);
+        };
+        let described = self.appliance.models.get(index).ok_or("no such model")?;
+        let of_frame = (recorded.sequence, recorded.captured);
+        let made = match camera_of(self.appliance, described) {
+            Some(camera) => self
+                .frames
+                .get(camera)
+                .and_then(|waiting| {
+                    let frames = &mut waiting.iter();
+                    frames.find(|frame| (frame.sequence, frame.captured) == of_frame)
+                })
+                .map(|frame| model.look(&camera_frame(frame))),
+            None => self
+                .windows
+                .get(index)
+                .and_then(|waiting| {
+                    let windows = &mut waiting.iter();
+                    windows.find(|window| (window.sequence, window.captured) == of_frame)
+                })
+                .map(|window| model.hear(window)),
+        };
+        let Some(made) = made else {
+            self.report.without_frame += 1;
+            return Ok(recorded);
+        };
+        let (made, _) = made?;
+        self.report.sightings += 1;
+        if !same_bits(&made, &recorded) {
+            self.report.sightings_different += 1;
+            self.report
+                .first_sighting_different
+                .get_or_insert_with(|| difference(&described.name, &recorded, &made));
+        }
+        Ok(made)
+    }
+
+    fn evaluate(&mut self, recorded: &Evaluation) {
+        let Some(rules) = self.rules.as_mut().filter(|_| self.known) else {
+            self.report.not_compared += 1;
+            return;
+        };
+        let again = self.evidence.evaluate_again(rules, recorded).decision;
+        self.report.evaluations += 1;
+        if again != recorded.decision {
+            self.report.different += 1;
+            let appliance = self.appliance;
+            self.report
+                .first_difference
+                .get_or_insert_with(|| Difference {
+                    time: seconds(recorded.now),
+                    what: compared(appliance, &recorded.decision, &again),
+                });
+        }
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn finish(self) -> Report {
+        self.report
+    }
+}
+
+trait TruncateFront {
+    fn truncate_front_to(&mut self, count: usize);
+}
+
+impl<T> TruncateFront for VecDeque<T> {
+    fn truncate_front_to(&mut self, count: usize) {
+        while self.len() > count {
+            self.pop_front();
+        }
+    }
+}
+
+impl Report {
+    /// Whether every decision that could be compared is the recorded one, and there was one.
+    #[must_use]
+    pub fn same(&self) -> bool {
+        self.different == 0 && self.evaluations > 0
+    }
+}
+
+/// Equal as IEEE 754 bits: a NaN equals itself, 0 is not −0.
+fn same_bits(a: &Sighting, b: &Sighting) -> bool {
+    let numbers = |sighting: &Sighting| {
+        let detections = sighting.detections.iter().flat_map(|it| {
+            let floats = [it.score, it.x_min, it.y_min, it.x_max, it.y_max].map(f32::to_bits);
+            let whole = [it.class.into(), it.track, it.points.into()];
+            floats.into_iter().chain(whole)
+        });
+        let points = sighting.points.iter();
+        let points = points.flat_map(|point| [point.x, point.y, point.score].map(f32::to_bits));
+        let values = sighting.values.iter().map(|value| value.to_bits());
+        detections.chain(points).chain(values).collect::<Vec<_>>()
+    };
+    a.detections.len() == b.detections.len()
+        && a.points.len() == b.points.len()
+        && numbers(a) == numbers(b)
+}
+
+fn difference(model: &str, recorded: &Sighting, made: &Sighting) -> String {
+    let brief = |sighting: &Sighting| match sighting.detections.first() {
+        Some(best) => format!(
+            "{} detections, the best of class {} with score {}",
+            sighting.detections.len(),
+            best.class,
+            best.score
+        ),
+        None => format!("no detections, values {:?}", sighting.values),
+    };
+    format!(
+        "model {model}, frame {} at {} s: recorded {}; now {}",
+        recorded.sequence,
+        seconds(recorded.captured),
+        brief(recorded),
+        brief(made)
+    )
+}
+
+/// The parts of two decisions that differ, by name.
+fn compared(appliance: &Appliance, recorded: &Decision, again: &Decision) -> String {
+    let mut parts = Vec::new();
+    let outputs = appliance.outputs.iter().take(32).enumerate();
+    for (index, output) in outputs {
+        let level = |bits: u32| {
+            if bits >> index & 1 == 1 {
+                "high"
+            } else {
+                "low"
+            }
+        };
+        let (was, is) = (level(recorded.levels), level(again.levels));
+        if was != is {
+            parts.push(format!("output {}: recorded {was}, now {is}", output.name));
+        }
+    }
+    for (index, rule) in appliance.rules.iter().take(64).enumerate() {
+        let state = |bits: u64, yes, no| if bits >> index & 1 == 1 { yes } else { no };
+        for (was, is) in [
+            (
+                state(recorded.active, "active", "inactive"),
+                state(again.active, "active", "inactive"),
+            ),
+            (
+                state(recorded.started, "started", "not started"),
+                state(again.started, "started", "not started"),
+            ),
+        ] {
+            if was != is {
+                parts.push(format!("rule {}: recorded {was}, now {is}", rule.name));
+            }
+        }
+    }
+    if recorded.counters != again.counters {
+        parts.push("counters".into());
+    }
+    parts.join("; ")
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}.{:09}", time.as_secs(), time.subsec_nanos())
+}
