@@ -22,7 +22,8 @@ SCRIPTS = REPOSITORY / "scripts"
 MODELS = REPOSITORY / "meta-edgeai/recipes-ml/edgeai-models"
 FILES = REPOSITORY / "meta-edgeai/recipes-core/edgeai/files"
 TEST_IMAGE = REPOSITORY / "tests-qemu/image"
-WHEELS = ("python", "photographs", "lint", "runtime-arm64")  # files of scripts/lock
+EXAMPLES = REPOSITORY / "docs/examples"
+WHEELS = ("python", "photographs", "lint", "tflite", "runtime-arm64")  # files of scripts/lock
 RUNTIME_PACKAGE = "ai-edge-litert"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -51,7 +52,8 @@ class Build:
         self._once("wheels", [SCRIPTS / f"lock/{name}.txt" for name in WHEELS], self._fetch_wheels)
         self._once("crates", [RUST / "Cargo.lock"], self._fetch_crates)
         for model in self.models():
-            self._fetch_package(tomllib.loads((MODELS / model / "source.toml").read_text())["package"])
+            if package := tomllib.loads((MODELS / model / "source.toml").read_text()).get("package"):
+                self._fetch_package(package)
 
     def models(self) -> list[str]:
         origins = rootfs.manifest(self.test)["files"].values()
@@ -81,6 +83,34 @@ class Build:
     def _fetch_crates(self, folder: Path) -> None:
         env = {"CARGO_HOME": str(folder), "CARGO_HTTP_CAINFO": CERTIFICATES}
         self._network(["cargo", "fetch", "--locked"], RUST, "fetch-crates.log", {**env, "PWD": str(folder)})
+
+    def fetch_fuzz(self) -> None:
+        """The crates that only rust/fuzz needs."""
+        env = {"CARGO_HOME": str(self.cache / "crates"), "CARGO_HTTP_CAINFO": CERTIFICATES}
+
+        def fetch(folder: Path) -> None:
+            self._network(["cargo", "fetch", "--locked"], RUST / "fuzz", "fetch-fuzz.log", {**env, "PWD": str(folder)})
+
+        self._once("crates", [RUST / "fuzz/Cargo.lock"], fetch)
+
+    def cargo_deny(self) -> Path:
+        """The pinned cargo-deny, in bin/. It exists as source only: a few minutes, once."""
+        lock = tomllib.loads((SCRIPTS / "lock/cargo-deny.toml").read_text())
+
+        def make(folder: Path) -> None:
+            home, target = self.cache / "crates", self.store / "work/cargo-deny"
+            env = {"CARGO_HOME": str(home), "CARGO_HTTP_CAINFO": CERTIFICATES, "CARGO_TARGET_DIR": str(target)}
+            target.mkdir(parents=True, exist_ok=True)
+            version = f"={lock['version']}"
+            self._network(
+                ["cargo", "install", "--locked", "--version", version, "--root", str(folder), "cargo-deny"], folder, "cargo-deny.log", env
+            )
+            crate = next((home / "registry/cache").glob(f"*/cargo-deny-{lock['version']}.crate"))
+            if (got := debian.sha256(crate)) != lock["sha256"]:
+                raise BuildError(f"{crate.name}: hash mismatch\n  expected sha256 {lock['sha256']}\n  got             {got}")
+            shutil.rmtree(target)
+
+        return self.steps.run("cargo-deny", [self.sdk.identity, SCRIPTS / "lock/cargo-deny.toml"], make)
 
     def _fetch_package(self, package: dict) -> None:
         target = self.package_file(package)
@@ -113,12 +143,13 @@ class Build:
         description = json.loads((root / "root.json").read_text())
         kernel = kernel_job.result()
         name = self.name + ".img"
-        extra = self.kernel_arguments()
+        extra, nodes = self.kernel_arguments(), self.device_nodes()
+        inputs = [kernel / "Image", root / "root.json", image.TABLE, self.machine.path, Path(image.__file__), name, *extra, nodes or ""]
         whole = self.steps.run(
-            "image",
-            [self.sdk.identity, kernel / "Image", root / "root.json", image.TABLE, self.machine.path, Path(image.__file__), name, *extra],
+            "image", [self.sdk.identity, *inputs],
             lambda folder: image.write(
-                self.sdk, self.machine, kernel, root / "root.img", description["verity"], extra, name, folder, self.logs / "image.log"
+                self.sdk, self.machine, kernel, root / "root.img", description["verity"], extra, name, folder,
+                self.logs / "image.log", nodes,
             ),
         )  # fmt: skip
         manifest = {
@@ -146,6 +177,10 @@ class Build:
     def kernel_arguments(self) -> list[str]:
         path = TEST_IMAGE / "cmdline"
         return path.read_text().split() if self.test else []
+
+    def device_nodes(self) -> Path | None:
+        path = TEST_IMAGE / f"{self.machine.name}.dtsi"
+        return path if self.test and path.exists() else None
 
     def appliance(self) -> Path:
         return TEST_IMAGE / "appliance.toml" if self.test else FILES / self.machine.name / "appliance.toml"
@@ -212,6 +247,10 @@ class Build:
         """The pinned linters; their programs are in bin/."""
         return self._installed("lint")
 
+    def tflite(self) -> Path:
+        """libtensorflowlite_c.so of the build machine, for the engine's tests."""
+        return self._installed("tflite") / "pymicro_wakeword/lib/libtensorflowlite_c.so"
+
     def _installed(self, lock: str) -> Path:
         def make(folder: Path) -> None:
             pip = ["pip", "install", "--quiet", "--no-index", "--no-deps", "--no-compile", "--require-hashes", "--target", str(folder)]
@@ -226,32 +265,40 @@ class Build:
         """The wheel that carries the photographs."""
         return next((self.cache / "wheels").glob("scikit_image-*.whl"))
 
-    def model_directories(self) -> Path:
-        """A folder with all model directories of the image."""
-        names = self.models()
-        tools = [SCRIPTS / "lock/python.txt", SCRIPTS / "convert-model", SCRIPTS / "lib/quantise.py"]
-
-        def convert(folder: Path) -> None:
-            python = self.python()
-            for name in names:
-                package = self.package_file(tomllib.loads((MODELS / name / "source.toml").read_text())["package"])
-                self.sdk.run(
-                    [str(SCRIPTS / "convert-model"), "--model", name, "--package", str(package),
-                     "--photographs", str(self.photographs()), "--output", str(folder / name)],
-                    binds=[REPOSITORY, self.cache, self.store, folder], cwd=folder,
-                    env={"PYTHONPATH": str(python)}, log=self.logs / f"model-{name}.log",
-                )  # fmt: skip
-
-        converted = self.steps.run("convert", [self.sdk.identity, *tools, *(MODELS / name / "source.toml" for name in names)], convert)
+    def model_directories(self, names: list[str] | None = None) -> Path:
+        """A folder with these model directories, or all of the image."""
+        names = names or self.models()
+        made = {name: self._model(name) for name in names}
 
         def complete(folder: Path) -> None:
-            # How a model is used may change without converting it again.
+            # How a model is used may change without making it again.
             for name in names:
-                shutil.copytree(converted / name, folder / name)
-                for file in ("model.toml", "LICENSE", "NOTICE"):
-                    shutil.copyfile(MODELS / name / file, folder / name / file)
+                shutil.copytree(made[name], folder / name)
+                for file in ("model.toml", "labels.txt", "LICENSE", "NOTICE"):
+                    if (MODELS / name / file).exists():
+                        shutil.copyfile(MODELS / name / file, folder / name / file)
 
-        return self.steps.run("models", [converted.name, *(MODELS / name for name in names)], complete)
+        return self.steps.run("models", [*(step.name for step in made.values()), *(MODELS / name for name in names)], complete)
+
+    def _model(self, name: str) -> Path:
+        """One model directory, converted from its package or trained."""
+        recipe = MODELS / name
+        source = tomllib.loads((recipe / "source.toml").read_text())
+        needs = [recipe / "source.toml", *(SCRIPTS / file for file in ("lock/python.txt", "lib/pinned.py", "lib/quantise.py"))]
+        if "package" in source:
+            program, arguments = SCRIPTS / "convert-model", ["--package", str(self.package_file(source["package"]))]
+        else:
+            program, arguments = SCRIPTS / "train-model", []
+            needs += [recipe / "model.toml", SCRIPTS / "lib/training"]
+
+        def make(folder: Path) -> None:
+            self.sdk.run(
+                [str(program), "--model", name, *arguments, "--photographs", str(self.photographs()), "--output", str(folder)],
+                binds=[REPOSITORY, self.cache, self.store, folder], cwd=folder,
+                env={"PYTHONPATH": str(self.python())}, log=self.logs / f"model-{name}.log",
+            )  # fmt: skip
+
+        return self.steps.run(f"model-{name}", [self.sdk.identity, program, *needs], make)
 
     def runtime_version(self) -> str:
         text = (SCRIPTS / "lock/runtime-arm64.txt").read_text()
@@ -273,6 +320,7 @@ class Build:
             tree = folder / "tree"
             tree.mkdir()
             files = rootfs.assemble(self.sdk, self.machine, origins, self.test, tree)
+            rootfs.check_appliance(self.sdk, self.machine, tree, origins.appliance)
             verity = rootfs.pack(self.sdk, tree, folder)
             shutil.rmtree(tree)
             (folder / "root.json").write_text(json.dumps({"verity": verity, "files": files}))
@@ -297,6 +345,13 @@ class Build:
         prefix = "test-" if self.test else ""
         (self.output / f"{prefix}manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
         (self.output / f"{prefix}kernel.config").write_text((kernel / "config").read_text())
+
+
+def example_models() -> list[str]:
+    """The model directories that docs/examples use."""
+    descriptions = (tomllib.loads(path.read_text()) for path in EXAMPLES.glob("*/appliance.toml"))
+    models = (model for text in descriptions for model in ([text["model"]] if isinstance(text["model"], dict) else text["model"]))
+    return sorted({model["file"] for model in models})
 
 
 class Background:

@@ -84,21 +84,31 @@ def command_line(machine: Machine, slot: str, verity: dict, extra: list[str]) ->
     return " ".join(words)
 
 
-def board_device_tree(sdk: Sdk, machine: Machine, folder: Path, log: Path) -> Path:
-    """The device tree of the board."""
+def board_device_tree(sdk: Sdk, machine: Machine, nodes: Path | None, folder: Path, log: Path) -> Path:
+    """The device tree of the board, with the nodes of a source file on top."""
     arguments = machine.qemu_arguments()
     arguments[1] += f",dumpdtb={folder}/board.dtb"
     sdk.run([machine.qemu["binary"], *arguments, "-display", "none"], binds=[folder], cwd=folder, log=log)
-    return folder / "board.dtb"
+    if not nodes:
+        return folder / "board.dtb"
+    # As source, and no overlay: that needs labels, and the emulator's tree has none.
+    sdk.run(["dtc", "-q", "-I", "dtb", "-O", "dts", "-o", "board.dts", "board.dtb"], binds=[folder], cwd=folder, log=log)
+    with (folder / "board.dts").open("a") as source:
+        source.write(nodes.read_text())
+    sdk.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", "whole.dtb", "board.dts"], binds=[folder], cwd=folder, log=log)
+    return folder / "whole.dtb"
 
 
-def boot_slot(sdk: Sdk, machine: Machine, slot: str, kernel: Path, verity: dict, extra: list[str], result: Path, log: Path) -> None:
+def boot_slot(
+    sdk: Sdk, machine: Machine, slot: str, kernel: Path, verity: dict, extra: list[str], result: Path, log: Path,
+    nodes: Path | None = None,
+) -> None:  # fmt: skip
     """Writes `result/boot-<slot>.vfat`."""
     check_fits(kernel / "Image", f"boot-{slot}")
     work = result / f"boot-{slot}"
     work.mkdir()
     shutil.copyfile(kernel / "Image", work / "Image")
-    shutil.copyfile(board_device_tree(sdk, machine, work, log), work / "slot.dtb")
+    shutil.copyfile(board_device_tree(sdk, machine, nodes, work, log), work / "slot.dtb")
     (work / "slot.its").write_text(FIT.format(machine=machine.name, slot=slot, arch=machine.kernel_arch, load=machine.load_address))
     (work / "boot.cmd").write_text(BOOT_SCRIPT.format(slot=f"boot-{slot}", fit=machine.fit_address))
     size = partition(f"boot-{slot}")["size_mib"]
@@ -141,14 +151,17 @@ def check_fits(file: Path, partition_name: str) -> None:
         raise BuildError(f"{file.name} has {size} bytes, {partition_name} holds {limit}: the image outgrew its slot ({TABLE})")
 
 
-def write(sdk: Sdk, machine: Machine, kernel: Path, root: Path, verity: dict, extra: list[str], name: str, result: Path, log: Path) -> None:
-    """Writes `result/<name>` and `result/<name>.bmap`."""
+def write(
+    sdk: Sdk, machine: Machine, kernel: Path, root: Path, verity: dict, extra: list[str], name: str, result: Path, log: Path,
+    nodes: Path | None = None,
+) -> None:  # fmt: skip
+    """Writes `result/<name>` and `result/<name>.bmap`; `extra` joins the kernel's arguments, `nodes` its device tree."""
     check_fits(root, "root-a")
     parts = result / "parts"
     parts.mkdir()
     shutil.copyfile(root, parts / "root.img")
     for slot in ("a", "b"):
-        boot_slot(sdk, machine, slot, kernel, verity, extra, parts, log)
+        boot_slot(sdk, machine, slot, kernel, verity, extra, parts, log, nodes)
     data = partition("data")["size_mib"] * MIB
     with (parts / "data.img").open("wb") as stream:
         stream.truncate(data)

@@ -24,7 +24,7 @@ from lib.report import BuildError
 Range = tuple[float, float]  # lowest and highest value of a tensor
 CODE = schema.BuiltinOperator
 CHANNEL_AXIS = {CODE.CONV_2D: 0, CODE.DEPTHWISE_CONV_2D: 3}  # of the weights
-COPIES = {CODE.RESHAPE, CODE.CONCATENATION}  # operators that change no value
+COPIES = {CODE.RESHAPE, CODE.CONCATENATION, CODE.DEPTH_TO_SPACE}  # operators that change no value
 
 
 class _AlignedBuffer(schema.BufferT):
@@ -125,8 +125,14 @@ def pictures(photograph: Image.Image, windows: list[list[float]], size: tuple[in
         yield np.asarray(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
 
 
-def value_ranges(blob: bytes, samples: Iterable[np.ndarray], span: Range) -> dict[str, Range]:
-    """Lowest and highest value of every activation over uint8 pictures mapped linearly to span."""
+def in_range(picture: np.ndarray, span: Range) -> np.ndarray:
+    """A uint8 picture as an input tensor whose values 0 and 255 are the ends of span."""
+    low, high = (np.float32(end) for end in span)
+    return picture.astype(np.float32)[np.newaxis] * ((high - low) / np.float32(255)) + low
+
+
+def value_ranges(blob: bytes, samples: Iterable[np.ndarray]) -> dict[str, Range]:
+    """Lowest and highest value of every activation over these input tensors."""
     model = read(blob)
     runner = litert.Interpreter(
         model_content=blob,
@@ -138,11 +144,9 @@ def value_ranges(blob: bytes, samples: Iterable[np.ndarray], span: Range) -> dic
     activations = {
         index: _name(tensor) for index, tensor in enumerate(model.subgraphs[0].tensors) if model.buffers[tensor.buffer].data is None
     }
-    low, high = (np.float32(end) for end in span)
     ranges: dict[str, Range] = {}
     for sample in samples:
-        values = sample.astype(np.float32)[np.newaxis] * ((high - low) / np.float32(255)) + low
-        runner.set_tensor(runner.get_input_details()[0]["index"], values)
+        runner.set_tensor(runner.get_input_details()[0]["index"], sample)
         runner.invoke()
         for index, name in activations.items():
             values = runner.get_tensor(index)

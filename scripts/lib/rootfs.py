@@ -111,6 +111,15 @@ def assemble(sdk: Sdk, machine: Machine, origins: Origins, test: bool, root: Pat
     return listed
 
 
+def check_appliance(sdk: Sdk, machine: Machine, root: Path, source: Path) -> None:
+    """The image's own description, judged by the very program that will read it on the device."""
+    program = ["qemu-" + machine.rust_target.split("-")[0], "-L", str(root), str(root / "usr/bin/edgeai"), "check", str(source)]
+    command = sdk.command(program, binds=[root, source.parent], env={}, cwd=root, network=False)
+    judged = subprocess.run(command, capture_output=True, text=True, check=False)
+    if judged.returncode:
+        raise BuildError(judged.stderr.strip())
+
+
 def pack(sdk: Sdk, root: Path, result: Path) -> dict:
     """Writes `result/root.img` (EROFS, then the hash tree); returns what the kernel must be told."""
     seed = hashlib.sha256(json.dumps([str(p.relative_to(root)) for p in sorted(root.rglob("*"))]).encode()).digest()
