@@ -134,10 +134,7 @@ class Build:
         binaries = self.binaries()
         models = self.model_directories()
         runtime = self.runtime()
-        target = self.steps.run(
-            "target", [p.sha256 for p in self.target_packages],
-            lambda folder: debian.unpack(self.cache, self.target_packages, folder),
-        )  # fmt: skip
+        target = self.target()
         origins = rootfs.Origins(binaries, target, runtime, models, self.appliance())
         root = self.root(origins)
         description = json.loads((root / "root.json").read_text())
@@ -299,6 +296,13 @@ class Build:
             )  # fmt: skip
 
         return self.steps.run(f"model-{name}", [self.sdk.identity, program, *needs], make)
+
+    def target(self) -> Path:
+        """The target's packages, unpacked."""
+        return self.steps.run(
+            "target", [p.sha256 for p in self.target_packages],
+            lambda folder: debian.unpack(self.cache, self.target_packages, folder),
+        )  # fmt: skip
 
     def runtime_version(self) -> str:
         text = (SCRIPTS / "lock/runtime-arm64.txt").read_text()

@@ -188,3 +188,27 @@ def test_the_room_keeps_no_picture() -> None:
     described = tomllib.loads((EXAMPLES / "room-presence/appliance.toml").read_text())
     assert "recording" not in described
     assert not [rule["name"] for rule in described["rule"] if rule["then"].get("snapshot")]
+
+
+# From frames: one for each model, for an emulated processor takes a second for a frame of the largest.
+OTHER = [
+    *((name, "findings") for name in NAMES),
+    *((name, "frames") for name in ("motor-vibration", "panel-inspection", "person-near-machine")),
+]
+
+
+@pytest.mark.parametrize(("name", "start"), OTHER)
+def test_the_other_architecture_decides_the_same(name: str, start: str, recorded: Callable[[str], Path], tmp_path: Path) -> None:
+    """Recorded on x86-64, replayed by the image's own program and runtime library: bit for bit, the model's run included."""
+    if not (given := os.environ.get("EDGEAI_OTHER")):
+        pytest.skip("EDGEAI_OTHER not set: no program of another architecture")
+    other = json.loads(given)
+    (tmp_path / "lib").symlink_to(other["libraries"])
+    words = ["replay", recorded(name), "--from", start, "--models", os.environ["EDGEAI_EXAMPLE_MODELS"], "--json"]
+    command = [other["emulator"], "-L", str(tmp_path), other["binary"], *map(str, words)]
+    environment = {**os.environ, "EDGEAI_LITERT": other["runtime"]}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["evaluations"] > 0 and told["different"] == 0
+    assert start == "findings" or (told["sightings"] > 0 and told["sightings_different"] == 0)
