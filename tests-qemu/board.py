@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from labgrid import Environment
 
 # Everything is emulated, on a machine that may be busy: time limits tell a hang, not slowness.
 PATIENCE = 180.0  # seconds
+
+# The appliance description of the image, and the owner's, which replaces it.
+IMAGE = "/etc/edgeai/appliance.toml"
+OWNER = "/data/edgeai/appliance.toml"
 
 # The safe level of each line of the test appliance.
 SAFE = {
@@ -241,6 +246,24 @@ class Board:
         self.agent.connect()
         if picture:
             self.agent.show(picture)
+
+    def configure(self, description: str | None) -> int:
+        """Runs on the owner's description, or without one on the image's own again; the console's end before."""
+        if description is None:
+            self.agent.ask("remove", path=OWNER)
+        else:
+            self.agent.write(OWNER, description.encode())
+        mark = self.mark()
+        self.agent.kill("edgeai run", "TERM")
+        self.wait_for(rf"configuration: {IMAGE if description is None else OWNER}$", after=mark)
+        return mark
+
+    def wait_until(self, what: str, holds: Callable[[], bool]) -> None:
+        """Waits for something that only asking tells."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < end, f"{what}: not within {PATIENCE:.0f} s\n{self.tail()}"
+            time.sleep(0.2)
 
     def assert_safe(self) -> None:
         """Every output goes to its safe level; `stop` is never there while the appliance decides and the door is shut."""

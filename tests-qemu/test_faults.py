@@ -6,10 +6,8 @@ import itertools
 
 import pytest
 
+from board import IMAGE, OWNER
 from partitions import offset
-
-IMAGE = "/etc/edgeai/appliance.toml"
-OWNER = "/data/edgeai/appliance.toml"
 
 
 def test_no_camera_then_one_appears(new_board, test_image, photograph):

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from board import PATIENCE
-from photographs import yuyv
+from photographs import rgb, yuyv
 
 HERE = Path(__file__).resolve().parent
 
@@ -61,14 +61,15 @@ def test_a_score_within_the_hysteresis_neither_raises_nor_lowers(appliance, phot
     scores = {}
     for percent in range(4, 60, 2):
         faint = Image.blend(Image.new("RGB", clear.size, (128, 128, 128)), clear, percent / 100)
-        faint.resize((640, 480), Image.Resampling.BILINEAR).save(tmp_path / "faint.png")
+        faint.save(tmp_path / "blend.png")
+        between = yuyv((tmp_path / "blend.png").read_bytes(), 640, 480)
+        rgb(between, 640, 480).save(tmp_path / "faint.png")
         found = reference(tmp_path / "faint.png")
         scores[percent] = max((d["score"] for d in found if d["label"] == "Person"), default=0.0)
         if 0.43 <= scores[percent] <= 0.47:
             break
     else:
         raise AssertionError(f"no blend has a score well between the thresholds: {scores}")
-    between = yuyv((tmp_path / "faint.png").read_bytes(), 640, 480)
 
     for picture, level in (("china", 0), ("astronaut", 1)):
         appliance.agent.show(photograph(picture))

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const DEVICE: &str = "vivid.0";
+/// The one with an HDMI input and output.
+const CAMERA: &str = "vivid-000";
 const DRIVER: &str = "/sys/bus/platform/drivers/vivid";
 /// One shown, one to fill, and one more so that neither waits for the other.
 const BUFFERS: u32 = 3;
@@ -196,7 +198,8 @@ fn unplug() -> anyhow::Result<()> {
     write(&Path::new(DRIVER).join("unbind"), DEVICE)
 }
 
-/// The device node of the vivid device's capture or output side.
+/// The device node of the capture or output side of the first of vivid's cameras, which are all
+/// one device.
 fn node(kind: &str) -> anyhow::Result<PathBuf> {
     let directory = Path::new(DRIVER).join(DEVICE).join("video4linux");
     let entries = fs::read_dir(&directory).context("no vivid device")?;
@@ -204,7 +207,7 @@ fn node(kind: &str) -> anyhow::Result<PathBuf> {
         .flatten()
         .find(|entry| {
             let name = fs::read_to_string(entry.path().join("name")).unwrap_or_default();
-            name.trim().ends_with(kind)
+            name.trim() == format!("{CAMERA}-{kind}")
         })
         .map(|entry| Path::new("/dev").join(entry.file_name()))
         .with_context(|| format!("vivid has no {kind} node"))

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use serde_json::{Value, json};
-use std::fs::{File, create_dir_all};
+use std::fs::{self, File, create_dir_all};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
@@ -39,6 +39,16 @@ pub fn write(path: &Path, data: &str) -> anyhow::Result<()> {
     // Not every file can be synced (sysfs); what cannot needs none.
     let _ = file.sync_all();
     Ok(())
+}
+
+/// Removes a file, or an empty folder.
+pub fn remove(path: &Path) -> anyhow::Result<()> {
+    let removed = if path.is_dir() {
+        fs::remove_dir(path)
+    } else {
+        fs::remove_file(path)
+    };
+    removed.with_context(|| path.display().to_string())
 }
 
 /// Puts a file in the place of another by a bind mount.
@@ -89,7 +99,10 @@ mod tests {
         write(&path, "AAECAw==").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), [0, 1, 2, 3]);
         assert_eq!(read(&path).unwrap(), "AAECAw==");
-        std::fs::remove_file(path).unwrap();
+        remove(&path).unwrap();
+        assert!(remove(&path).is_err());
+        std::fs::create_dir(&path).unwrap();
+        remove(&path).unwrap();
     }
 
     #[test]

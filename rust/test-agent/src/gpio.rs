@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const DEVICE: &str = "/sys/kernel/config/gpio-sim/edgeai";
 const LINE_COUNT: u8 = 8;
 /// By offset; the rest of the chip has no names.
-const NAMES: [&str; 4] = ["stop", "lamp", "door", "reset"];
+const NAMES: [&str; 6] = ["stop", "lamp", "door", "reset", "horn", "valve"];
 
 /// The chip.
 pub struct Lines {

@@ -20,6 +20,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
+use v4l2::Node;
 
 /// Name of the virtio-serial port, given to QEMU as `-device virtserialport,name=…`.
 const PORT: &str = "org.edgeai.test";
@@ -152,6 +153,13 @@ fn perform(agent: &mut Agent, request: Request) -> anyhow::Result<Map<String, Va
             agent.camera.bind()?;
             agent.camera.describe()
         }
+        Request::ControlGet { path, name } => {
+            json!({"value": Node::open(&path)?.value(&name)?})
+        }
+        Request::ControlSet { path, name, value } => {
+            Node::open(&path)?.set(&name, value)?;
+            json!({})
+        }
         Request::GpioGet { line } => json!({"level": pins(agent)?.level(&line)?}),
         Request::GpioSet { line, level } => {
             pins(agent)?.pull(&line, level)?;
@@ -177,8 +185,12 @@ fn perform(agent: &mut Agent, request: Request) -> anyhow::Result<Map<String, Va
             files::write(&path, &data)?;
             json!({})
         }
+        Request::MakeFolder { path } => {
+            fs::create_dir(&path)?;
+            json!({})
+        }
         Request::Remove { path } => {
-            fs::remove_file(&path)?;
+            files::remove(&path)?;
             json!({})
         }
         Request::Cover { path, with } => {
@@ -255,6 +267,8 @@ mod tests {
             r#"{"do":"kill","process":"","signal":"KILL"}"#,
             r#"{"do":"cover","path":"/does/not/exist","with":"/does/not/exist"}"#,
             r#"{"do":"uncover","path":"/does/not/exist"}"#,
+            r#"{"do":"remove","path":"/does/not/exist"}"#,
+            r#"{"do":"control-get","path":"/dev/null","name":"Gain"}"#,
         ] {
             let reply = ask(line);
             assert_eq!(reply["ok"], false, "{line}");

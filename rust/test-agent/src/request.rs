@@ -17,6 +17,14 @@ pub enum Request {
     CameraUnbind,
     /// Puts it back, with the loop.
     CameraBind,
+    /// The value of a camera's control, by the driver's name of it.
+    ControlGet { path: PathBuf, name: String },
+    /// Sets it; a button is pressed by any value.
+    ControlSet {
+        path: PathBuf,
+        name: String,
+        value: i32,
+    },
     /// Level of a line.
     GpioGet { line: String },
     /// Pulls a line up (1) or down (0), as the world outside would.
@@ -37,7 +45,9 @@ pub enum Request {
     Read { path: PathBuf },
     /// Replaces a file's contents with base64 data; makes the folders it needs.
     Write { path: PathBuf, data: String },
-    /// Removes a file.
+    /// Makes a folder: in configfs, a device.
+    MakeFolder { path: PathBuf },
+    /// Removes a file, or an empty folder.
     Remove { path: PathBuf },
     /// Puts a file in the place of another, which may be on a read-only file system.
     Cover { path: PathBuf, with: PathBuf },

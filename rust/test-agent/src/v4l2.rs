@@ -25,6 +25,7 @@ nix::ioctl_readwrite!(vidioc_querybuf, b'V', 9, sys::v4l2_buffer);
 nix::ioctl_readwrite!(vidioc_qbuf, b'V', 15, sys::v4l2_buffer);
 nix::ioctl_readwrite!(vidioc_dqbuf, b'V', 17, sys::v4l2_buffer);
 nix::ioctl_write_ptr!(vidioc_streamon, b'V', 18, libc::c_int);
+nix::ioctl_readwrite!(vidioc_g_ctrl, b'V', 27, sys::v4l2_control);
 nix::ioctl_readwrite!(vidioc_s_ctrl, b'V', 28, sys::v4l2_control);
 nix::ioctl_readwrite!(vidioc_queryctrl, b'V', 36, sys::v4l2_queryctrl);
 nix::ioctl_readwrite!(vidioc_querymenu, b'V', 37, sys::v4l2_querymenu);
@@ -113,17 +114,41 @@ impl Node {
         self.request("VIDIOC_S_DV_TIMINGS", vidioc_s_dv_timings, &mut timings)
     }
 
-    /// Sets a menu control to an item, both by name: numbers differ between kernels.
-    pub fn choose(&self, control: &str, item: &str) -> anyhow::Result<()> {
+    /// The control that the driver calls so.
+    fn control(&self, name: &str) -> anyhow::Result<sys::v4l2_queryctrl> {
         let mut query: sys::v4l2_queryctrl = zeroed();
         loop {
             query.id |= sys::V4L2_CTRL_FLAG_NEXT_CTRL;
             self.request("VIDIOC_QUERYCTRL", vidioc_queryctrl, &mut query)
-                .with_context(|| format!("no control \"{control}\""))?;
-            if text(&query.name) == control {
-                break;
+                .with_context(|| format!("no control \"{name}\""))?;
+            if text(&query.name) == name {
+                return Ok(query);
             }
         }
+    }
+
+    /// The value of a control.
+    pub fn value(&self, name: &str) -> anyhow::Result<i32> {
+        let mut control = sys::v4l2_control {
+            id: self.control(name)?.id,
+            value: 0,
+        };
+        self.request("VIDIOC_G_CTRL", vidioc_g_ctrl, &mut control)?;
+        Ok(control.value)
+    }
+
+    /// Sets a control; a button is pressed by any value.
+    pub fn set(&self, name: &str, value: i32) -> anyhow::Result<()> {
+        let mut control = sys::v4l2_control {
+            id: self.control(name)?.id,
+            value,
+        };
+        self.request("VIDIOC_S_CTRL", vidioc_s_ctrl, &mut control)
+    }
+
+    /// Sets a menu control to an item, both by name: numbers differ between kernels.
+    pub fn choose(&self, control: &str, item: &str) -> anyhow::Result<()> {
+        let query = self.control(control)?;
         for index in query.minimum..=query.maximum {
             let mut entry: sys::v4l2_querymenu = zeroed();
             entry.id = query.id;
