@@ -97,7 +97,7 @@ then = { output = "valve", level = "high" }
 [[rule]]
 name = "alarm"
 when = { input = "door", level = "high" }
-then = { output = "stop", level = "high", latch = true, reset = "reset" }
+then = { output = "stop", level = "high", latch = true, reset = "reset", count = "alarms" }
 """
 
 
@@ -158,7 +158,7 @@ def test_a_sensor_that_is_removed_makes_its_output_safe_until_it_is_back(worksho
     wait_duty(workshop, 0.125)
     mark = workshop.mark()
     workshop.agent.ask("make-folder", path=DUMMY)
-    workshop.wait_for(r"sensor \w+ is back", after=mark)
+    workshop.wait_for(r"sensor walk is back", after=mark)
     workshop.agent.wait_level("lamp", 1)  # a new one has 47 steps
 
 
@@ -170,7 +170,7 @@ def test_an_spi_value_out_of_range_is_not_believed(workshop):
     workshop.wait_for(r"WARN sensor tank \(/dev/spidev0.0\): channel level: 0 .*10.* 30", after=mark)
     wait_duty(workshop, 0.75)
     pull_miso(workshop, 1)
-    workshop.wait_for(r"sensor \w+ is back", after=mark)
+    workshop.wait_for(r"sensor tank is back", after=mark)
     wait_duty(workshop, 0.125)
 
 
@@ -227,8 +227,10 @@ def test_a_relay_is_not_switched_on_again_too_soon_but_off_at_once(workshop):
 def test_a_latched_rule_holds_until_the_reset_input_rises_with_the_door_shut(workshop):
     agent = workshop.agent
     agent.pull("reset", 0)
+    before = agent.metrics()["counters"]["alarms"]
     agent.pull("door", 1)
     agent.wait_level("stop", 1)
+    workshop.wait_until("the alarm is counted", lambda: agent.metrics()["counters"]["alarms"] > before)
     # A rise while the door is open is lost.
     agent.pull("reset", 1)
     agent.pull("door", 0)

@@ -151,6 +151,15 @@ pub enum Event {
     Message(log::Level, String),
 }
 
+impl Event {
+    /// The names of the counters of new rules.
+    #[must_use]
+    pub fn counters(rules: &Rules) -> Self {
+        let counters = rules.counters().iter();
+        Self::Counters(counters.map(|counter| counter.name.clone()).collect())
+    }
+}
+
 /// Why outputs are at their safe level.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {

@@ -84,7 +84,7 @@ pub fn run(appliance: &Appliance, options: &Options) -> Result<(), PipelineError
     let appliance = Arc::new(appliance.clone());
     let link = Arc::new(Link::new(&appliance)?);
     let (guard_events, from_guard) = RingBuffer::new(EVENTS);
-    let (signal_events, from_signal) = RingBuffer::new(EVENTS);
+    let (mut signal_events, from_signal) = RingBuffer::new(EVENTS);
     let (lanes, inboxes): (Vec<Lane>, Vec<Inbox>) = (0..appliance.models.len()).map(lane).unzip();
     let mut kept = Keeping::new(&appliance);
     let mut signals = Signals::new(
@@ -98,6 +98,7 @@ pub fn run(appliance: &Appliance, options: &Options) -> Result<(), PipelineError
     if appliance.models.is_empty() {
         let rules = Rules::new(&appliance, &[]);
         let rules = rules.map_err(|error| PipelineError::Rules(error.to_string()))?;
+        crate::link::report(&mut signal_events, &link, Event::counters(&rules));
         signals.set_rules(Box::new(rules));
     }
     if let Err(error) = crate::thread::small_native_stacks() {
@@ -111,7 +112,7 @@ pub fn run(appliance: &Appliance, options: &Options) -> Result<(), PipelineError
     let mut sensors = Sensors::new(&appliance.sensors);
     let windows = samples::windows(&appliance, &mut sensors);
     if !appliance.sensors.is_empty() {
-        let (values, threads) = sensors.start(notice(&link, &mut queues))?;
+        let (values, threads) = sensors.start(notice(&appliance, &link, &mut queues))?;
         signals.set_sensors(values);
         // They end with the process: one that hangs in a driver must not hold up the end.
         std::mem::forget(threads);
@@ -320,19 +321,23 @@ pub fn camera_of(appliance: &Appliance, model: &edgeai_config::Model) -> Option<
 
 /// What the sensors' threads say: samples wake the signal thread, the rest is told.
 fn notice(
+    appliance: &Arc<Appliance>,
     link: &Arc<Link>,
     queues: &mut Vec<Consumer<Event>>,
 ) -> impl Fn(Notice<'_>) + Send + Sync + use<> {
     let (events, queue) = RingBuffer::new(EVENTS);
     queues.push(queue);
     let events: Mutex<Producer<Event>> = Mutex::new(events);
-    let link = Arc::clone(link);
+    let (appliance, link) = (Arc::clone(appliance), Arc::clone(link));
     move |notice| {
         let message = match notice {
             Notice::Started(_) => return,
             Notice::Sample(_) => return wake(&link.signal),
             Notice::Fault(_, error) => (log::Level::Warn, error.to_string()),
-            Notice::Recovered(sensor) => (log::Level::Info, format!("sensor {sensor} is back")),
+            Notice::Recovered(sensor) => {
+                let name = appliance.sensors.get(sensor).map_or("?", |it| &it.name);
+                (log::Level::Info, format!("sensor {name} is back"))
+            }
         };
         wake(&link.signal);
         if let Ok(mut events) = events.lock() {

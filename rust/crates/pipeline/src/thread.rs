@@ -184,9 +184,7 @@ impl ModelThread {
             });
         }
         if let Some(rules) = self.roster.enter(lane.model, names)? {
-            let counters = rules.counters().iter().map(|counter| counter.name.clone());
-            let counters = Event::Counters(counters.collect());
-            report(&mut self.events, &self.link, counters);
+            report(&mut self.events, &self.link, Event::counters(&rules));
             lane.insist(Handover::Rules(rules), &self.link);
         }
         Ok(())
