@@ -91,5 +91,7 @@ libfuzzer_sys::fuzz_target!(|delivered: Delivered<'_>| {
     )
     .expect("planes that the camera split are planes of a frame");
     let mut tensor = vec![0; preprocessor.tensor_bytes()];
-    preprocessor.run(&image, &mut tensor).expect("a frame as announced");
+    preprocessor
+        .run(&image, &mut tensor)
+        .expect("a frame as announced");
 });
