@@ -88,6 +88,7 @@ impl Camera {
 
     /// Shows a picture; when this returns, it is what the next captured frame holds.
     pub fn show(&mut self, picture: &[u8]) -> anyhow::Result<()> {
+        connect(&Node::open(&node("vid-cap")?)?)?;
         self.output
             .as_mut()
             .context("the camera is not started")?
@@ -141,7 +142,7 @@ impl Output {
         capture.set_timings(timings).context("capture")?;
         node.set_timings(timings).context("output")?;
         capture.choose("OSD Text Mode", "None")?;
-        capture.choose("HDMI 000-0 Is Connected To", "Output HDMI 000-0")?;
+        connect(&capture)?;
         let bytes = node.set_output_format(width, height)?;
         let mappings = node.map_buffers(BUFFERS)?;
         let free = (0..u32::try_from(mappings.len())?).collect();
@@ -188,6 +189,21 @@ impl Output {
             .copy_from_slice(picture);
         self.node.queue(index, found)
     }
+}
+
+/// Connects the input to the output, if it is not: vivid updates the control's menu from a work
+/// queue (`update_hdmi_ctrls_work_handler`), which now and then finds the new item taken, by this
+/// very input, and falls back to the test pattern.
+fn connect(capture: &Node) -> anyhow::Result<()> {
+    let choose = || capture.choose("HDMI 000-0 Is Connected To", "Output HDMI 000-0");
+    for _ in 1..ATTEMPTS {
+        if choose().is_ok() {
+            return Ok(());
+        }
+        // Until the work queue has given the item back.
+        std::thread::sleep(CLOSING);
+    }
+    choose()
 }
 
 fn plugged() -> bool {
