@@ -229,6 +229,7 @@ def test_a_latched_rule_holds_until_the_reset_input_rises_with_the_door_shut(wor
     # Other tests have opened the door, too: what they left is reset.
     agent.pull("door", 0)
     agent.pull("reset", 0)
+    agent.wait_level("horn", 0)
     agent.pull("reset", 1)
     agent.wait_level("stop", 0)
     agent.pull("reset", 0)
