@@ -172,6 +172,16 @@ impl<'a> Table<'a> {
         std::str::from_utf8(bytes).map_err(|_| Malformed("a string is not UTF-8"))
     }
 
+    /// A string that identifies something and is printed: one line of text. Native code takes it
+    /// up to the first zero, a log up to the first line end.
+    pub fn name(&self, field: usize) -> Checked<&'a str> {
+        let name = self.string(field)?;
+        if name.contains(char::is_control) {
+            return Err(Malformed("a name has control characters"));
+        }
+        Ok(name)
+    }
+
     /// Start and bytes of a vector of elements of `element` bytes; (0, empty) if absent.
     pub fn vector(&self, field: usize, element: usize) -> Checked<(usize, &'a [u8])> {
         let Some(at) = self.field(field)? else {
@@ -226,7 +236,7 @@ mod tests {
                 bytes[at] = value;
                 if let Ok(table) = Table::root(&bytes) {
                     let _ = (table.u64(0), table.i8(1), table.i32(1));
-                    let _ = table.string(1);
+                    let _ = table.name(1);
                     let _ = table.table(1).map(|inner| inner.is_some());
                     let _ = table.tables(1).map(|tables| tables.flatten().count());
                 }

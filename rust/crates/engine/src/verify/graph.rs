@@ -39,7 +39,7 @@ pub struct Operator<'a, 'b> {
 
 impl<'a> Graph<'a> {
     pub fn check(subgraph: &Table<'a>, parts: &Parts<'a>) -> Result<Self, Refusal> {
-        subgraph.string(field::subgraph::NAME)?;
+        subgraph.name(field::subgraph::NAME)?;
         let tables = at_most(MAX_TENSORS, subgraph.tables(field::subgraph::TENSORS)?)?;
         let count = tables.len();
         let mut graph = Self {

@@ -142,7 +142,7 @@ fn checked(file: &[u8]) -> Result<Interface, Refusal> {
     signature::check(&model, &graphs)?;
     for metadata in model.tables(field::model::METADATA)? {
         let metadata = metadata?;
-        metadata.string(field::metadata::NAME)?;
+        metadata.name(field::metadata::NAME)?;
         if metadata.u32(field::metadata::BUFFER)? as usize >= parts.buffers.len() {
             return damaged("metadata refers to a buffer that does not exist");
         }
@@ -167,7 +167,7 @@ fn operator_codes<'a>(model: &Table<'a>) -> Result<Vec<Code<'a>>, Refusal> {
     let mut codes = Vec::new();
     for code in at_most(MAX_CODES, model.tables(field::model::OPERATOR_CODES)?)? {
         let code = code?;
-        let custom = code.string(field::operator_code::CUSTOM_CODE)?;
+        let custom = code.name(field::operator_code::CUSTOM_CODE)?;
         // Converters before 2020 wrote the old field only, later ones write both
         // (`GetBuiltinCode` of schema_utils.cc).
         let old = i32::from(code.i8(field::operator_code::DEPRECATED_CODE)?);

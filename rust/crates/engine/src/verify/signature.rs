@@ -9,7 +9,7 @@ use crate::flatbuffer::Table;
 pub fn check(model: &Table, graphs: &[Graph<'_>]) -> Result<(), Refusal> {
     for (index, signature) in model.tables(field::model::SIGNATURES)?.enumerate() {
         let signature = signature?;
-        signature.string(field::signature::KEY)?;
+        signature.name(field::signature::KEY)?;
         let subgraph = signature.u32(field::signature::SUBGRAPH)? as usize;
         let Some(graph) = graphs.get(subgraph) else {
             return damaged("a signature refers to a subgraph that does not exist");
@@ -26,7 +26,7 @@ pub fn check(model: &Table, graphs: &[Graph<'_>]) -> Result<(), Refusal> {
             let mut named = Vec::new();
             for map in signature.tables(list)? {
                 let map = map?;
-                map.string(field::signature::MAP_NAME)?;
+                map.name(field::signature::MAP_NAME)?;
                 named.push(map.u32(field::signature::MAP_TENSOR)? as usize);
             }
             named.sort_unstable();

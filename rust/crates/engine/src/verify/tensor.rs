@@ -37,7 +37,7 @@ pub struct Tensor<'a> {
 
 impl<'a> Tensor<'a> {
     pub fn check(tensor: &Table<'a>, parts: &Parts<'a>, count: usize) -> Result<Self, Refusal> {
-        let name = tensor.string(field::tensor::NAME)?;
+        let name = tensor.name(field::tensor::NAME)?;
         let bad = |what: &str| damaged(format_args!("tensor `{name}` {what}"));
         let Some(&constant) = parts
             .buffers

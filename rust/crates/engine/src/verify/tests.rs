@@ -140,7 +140,7 @@ fn custom_operators_are_named_and_the_unknown_ones_listed() {
 #[test]
 fn one_thing_wrong_is_refused_and_named() {
     type Change = fn(&mut Model);
-    let cases: [(&str, Change); 26] = [
+    let cases: [(&str, Change); 29] = [
         ("stride", |m| m.operators[0] = convolution(0)),
         ("stride", |m| m.operators[0] = convolution(i32::MAX)),
         ("options", |m| {
@@ -184,6 +184,13 @@ fn one_thing_wrong_is_refused_and_named() {
             ]);
         }),
         ("no name", |m| m.codes[1] = custom("")),
+        ("control characters", |m| m.codes[1] = custom("npu\0graph")),
+        ("control characters", |m| {
+            m.tensors[3] = T(tensor("y\nall is well", &[1, 4, 4, 1], 0));
+        }),
+        ("control characters", |m| {
+            m.tensors[3] = T(tensor("\u{1b}[2J", &[1, 4, 4, 1], 0));
+        }),
         ("makes 15 elements of 16", |m| {
             m.tensors[4] = T(tensor("z", &[15], 0));
         }),
