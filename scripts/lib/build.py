@@ -28,6 +28,12 @@ RUNTIME_PACKAGE = "ai-edge-litert"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
+def product_sources() -> list[Path]:
+    """What the image's programs are made of: the other workspaces of rust/ hold, among others, links to configurations."""
+    others = tomllib.loads((RUST / "Cargo.toml").read_text())["workspace"]["exclude"]
+    return [path for path in tree_files(RUST) if path.relative_to(RUST).parts[0] not in others]
+
+
 class Build:
     """One build of one machine; `cache` holds downloads, `store` the results of steps."""
 
@@ -207,7 +213,7 @@ class Build:
         """The workspace, cross-compiled; cargo itself decides what is out of date."""
         programs = [o.split(":", 1)[1] for o in rootfs.manifest(self.test)["files"].values() if o.startswith("cargo:")]
         home = self.cache / "crates"
-        sources = [str(p.relative_to(RUST)) + debian.sha256(p) for p in tree_files(RUST)]
+        sources = [str(p.relative_to(RUST)) + debian.sha256(p) for p in product_sources()]
 
         def make(folder: Path) -> None:
             target = self.store / "work" / "cargo"

@@ -90,6 +90,12 @@ def test_every_origin_of_the_root_exists(test: bool) -> None:
             assert (build.MODELS / name / "model.toml").exists()
 
 
+def test_a_configuration_is_no_source_of_the_programs() -> None:
+    """Else a changed configuration compiles them again."""
+    outside = [path for path in build.product_sources() if not path.resolve().is_relative_to(build.RUST)]
+    assert not outside
+
+
 def test_the_product_has_nothing_of_the_test_image() -> None:
     assert not [path for path in rootfs.manifest(False)["files"] if "test" in path]
 
