@@ -144,8 +144,11 @@ impl BlazeFaceDecoder {
             weighted.run(place.points, point, into);
             return Ok(());
         }
-        self.selection
-            .run(region, |anchor| place.edges(spec, regressors, anchor), into);
+        self.selection.run(
+            region,
+            |anchors| anchors.map(|anchor| place.edges(spec, regressors, anchor)),
+            into,
+        );
         for (group, anchor) in self.selection.anchors().enumerate() {
             let Some(detection) = into.detections.get_mut(group) else {
                 break;

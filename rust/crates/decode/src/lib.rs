@@ -5,7 +5,7 @@
 //! [`Findings`], [`Tracker`] says which object of this frame is which of the last.
 //!
 //! The results are the same, bit for bit, on every machine: floats are only added, multiplied,
-//! divided and compared, as IEEE 754 says, and e^x and ln x come from `libm`.
+//! divided and compared, as IEEE 754 says, and e^x and ln x are those of `libm`.
 
 mod anchors;
 mod anomaly;
@@ -15,6 +15,7 @@ mod classify;
 mod decoder;
 mod description;
 mod error;
+mod exp;
 mod findings;
 mod pose;
 mod region;

@@ -58,8 +58,14 @@ pub(crate) enum Scan {
     U8(Pattern<u8>),
 }
 
-/// Elements of one step over anchors whose channels lie beside each other, at least.
-const STEP: usize = 256;
+/// Elements compared at once of anchors whose channels lie beside each other.
+const STEP: usize = 32;
+
+/// Elements, at least, before looking whether any of them passes.
+const ROUND: usize = 256;
+
+/// Numbers that become scores at once.
+const BATCH: usize = 16;
 
 /// Anchors of one step over channels that lie beside each other. 80 classes of so many bytes
 /// stay in the first cache.
@@ -76,9 +82,22 @@ pub(crate) struct Pattern<E> {
     classes: Vec<Option<E>>,
     /// The least of them all.
     least: Option<E>,
-    /// The thresholds of every channel, repeated for some anchors; see [`Raw::any`].
+    /// The thresholds of every channel, repeated for so many anchors that they are whole steps;
+    /// see [`Raw::passing`].
     repeated: Vec<E>,
     mask: Vec<u8>,
+}
+
+/// What passes, on its way to become candidates; of one anchor after the other.
+struct Passing<'a, E> {
+    values: [E; BATCH],
+    /// Anchor and class.
+    places: [(usize, u16); BATCH],
+    count: usize,
+    /// Of the last anchor, where only the best of each is reported.
+    best: Option<Candidate>,
+    pattern: &'a Pattern<E>,
+    found: &'a mut Least<Candidate>,
 }
 
 /// Where the classes are among the channels.
@@ -132,7 +151,9 @@ impl<E: Raw> Pattern<E> {
                 mask[classes.first + class] = 0xff;
             }
         }
-        let times = STEP.div_ceil(grid.channels);
+        // 32 by its greatest common divisor with the channels, and then enough.
+        let whole = STEP >> grid.channels.trailing_zeros().min(STEP.trailing_zeros());
+        let times = whole * ROUND.div_ceil(whole * grid.channels);
         Self {
             least: limits.iter().copied().flatten().reduce(lower),
             repeated: row.repeat(times),
@@ -165,33 +186,57 @@ impl<E: Raw> Pattern<E> {
 
     #[inline(always)]
     fn run_with(&self, elements: &[E::Bytes], least: E, found: &mut Least<Candidate>) {
+        let mut passing = Passing {
+            values: [least; BATCH],
+            places: [(0, 0); BATCH],
+            count: 0,
+            best: None,
+            pattern: self,
+            found,
+        };
         match self.grid.layout {
-            Layout::ChannelsLast => self.rows(elements, found),
-            Layout::ChannelsFirst => self.columns(elements, least, found),
+            Layout::ChannelsLast => self.rows(elements, &mut passing),
+            Layout::ChannelsFirst => self.columns(elements, least, &mut passing),
         }
+        passing.finish();
     }
 
-    /// Steps over some anchors at once.
+    /// Steps over some elements at once.
     #[inline(always)]
-    fn rows(&self, elements: &[E::Bytes], found: &mut Least<Candidate>) {
-        let anchors = self.repeated.len() / self.grid.channels;
-        for (step, part) in elements.chunks(self.repeated.len()).enumerate() {
-            let (least, mask) = (&self.repeated[..part.len()], &self.mask[..part.len()]);
-            if E::any(part, least, mask) {
-                for (row, values) in part.chunks_exact(self.grid.channels).enumerate() {
-                    let (least, mask) = (&least[..values.len()], &mask[..values.len()]);
-                    if E::any(values, least, mask) {
-                        let values = &values[self.first..];
-                        self.anchor(step * anchors + row, |class| E::of(values[class]), found);
-                    }
+    fn rows(&self, elements: &[E::Bytes], passing: &mut Passing<'_, E>) {
+        let channels = self.grid.channels;
+        let (least, mask) = (self.repeated.as_chunks().0, self.mask.as_chunks().0);
+        let (steps, rest) = elements.as_chunks::<STEP>();
+        for (round, steps) in steps.chunks(least.len()).enumerate() {
+            let (least, mask) = (&least[..steps.len()], &mask[..steps.len()]);
+            if !E::any(steps.as_flattened(), least.as_flattened()) {
+                continue;
+            }
+            let first = round * self.repeated.len();
+            for (step, ((part, least), mask)) in steps.iter().zip(least).zip(mask).enumerate() {
+                let mut bits = E::passing(part, least, mask);
+                while bits != 0 {
+                    let place = bits.trailing_zeros() as usize;
+                    bits &= bits - 1;
+                    let index = first + step * STEP + place;
+                    let class = index % channels - self.first;
+                    passing.push(E::of(part[place]), index / channels, class);
                 }
+            }
+        }
+        for (index, &bytes) in (elements.len() - rest.len()..).zip(rest) {
+            let (anchor, channel) = (index / channels, index % channels);
+            let class = channel.wrapping_sub(self.first);
+            let limit = self.classes.get(class).copied().flatten();
+            if limit.is_some_and(|limit| E::of(bytes) >= limit) {
+                passing.push(E::of(bytes), anchor, class);
             }
         }
     }
 
     /// Steps over the best scores of some anchors at once.
     #[inline(always)]
-    fn columns(&self, elements: &[E::Bytes], least: E, found: &mut Least<Candidate>) {
+    fn columns(&self, elements: &[E::Bytes], least: E, passing: &mut Passing<'_, E>) {
         let anchors = self.grid.anchors;
         for start in (0..anchors).step_by(BLOCK) {
             let length = BLOCK.min(anchors - start);
@@ -218,18 +263,18 @@ impl<E: Raw> Pattern<E> {
                 class += 1;
             }
             for (part, best) in best.chunks(32).enumerate() {
-                let passes = best
+                let any = best
                     .iter()
                     .fold(0, |any, &best| any | u8::from(best >= least));
-                if passes == 0 {
+                if any == 0 {
                     continue;
                 }
                 for (column, &best) in best.iter().enumerate() {
                     if best >= least {
                         let column = part * 32 + column;
                         let value = |class| E::of(row(class)[column]);
-                        if !self.best(start + column, best, value, found) {
-                            self.anchor(start + column, value, found);
+                        if !self.best(start + column, best, value, passing) {
+                            self.anchor(start + column, value, passing);
                         }
                     }
                 }
@@ -245,7 +290,7 @@ impl<E: Raw> Pattern<E> {
         anchor: usize,
         best: E,
         value: impl Fn(usize) -> E,
-        found: &mut Least<Candidate>,
+        passing: &mut Passing<'_, E>,
     ) -> bool {
         if self.report == Report::Every {
             return false;
@@ -254,36 +299,62 @@ impl<E: Raw> Pattern<E> {
         let Some(class) = class else { return false };
         let passes = self.classes[class].is_some_and(|limit| best >= limit);
         if passes {
-            let score = best.score(&self.scores);
-            found.push(Candidate::new(score, anchor, self.class(class)));
+            passing.push(best, anchor, class);
         }
         passes
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "labels are at most 65535")]
-    fn class(&self, class: usize) -> u16 {
-        self.first_class + class as u16
-    }
-
     /// One anchor of which some class may pass.
     #[inline(always)]
-    fn anchor(&self, anchor: usize, value: impl Fn(usize) -> E, found: &mut Least<Candidate>) {
-        let mut best: Option<Candidate> = None;
+    fn anchor(&self, anchor: usize, value: impl Fn(usize) -> E, passing: &mut Passing<'_, E>) {
         for (class, limit) in self.classes.iter().enumerate() {
             let value = value(class);
-            if !limit.is_some_and(|limit| value >= limit) {
-                continue;
-            }
-            let score = value.score(&self.scores);
-            let candidate = Candidate::new(score, anchor, self.class(class));
-            if self.report == Report::Every {
-                found.push(candidate);
-            } else if best.is_none_or(|best| candidate < best) {
-                best = Some(candidate);
+            if limit.is_some_and(|limit| value >= limit) {
+                passing.push(value, anchor, class);
             }
         }
-        if let Some(best) = best {
-            found.push(best);
+    }
+}
+
+impl<E: Raw> Passing<'_, E> {
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "labels are at most 65535")]
+    fn push(&mut self, value: E, anchor: usize, class: usize) {
+        if self.count == BATCH {
+            self.score();
+        }
+        self.values[self.count] = value;
+        self.places[self.count] = (anchor, self.pattern.first_class + class as u16);
+        self.count += 1;
+    }
+
+    #[inline(always)]
+    fn score(&mut self) {
+        let scores = E::scores(self.values, &self.pattern.scores);
+        for (&(anchor, class), score) in self.places[..self.count].iter().zip(scores) {
+            let candidate = Candidate::new(score, anchor, class);
+            if self.pattern.report == Report::Every {
+                self.found.push(candidate);
+                continue;
+            }
+            match self.best {
+                Some(best) if best.anchor() == anchor => self.best = Some(best.min(candidate)),
+                best => {
+                    self.best = Some(candidate);
+                    if let Some(best) = best {
+                        self.found.push(best);
+                    }
+                }
+            }
+        }
+        self.count = 0;
+    }
+
+    #[inline(always)]
+    fn finish(mut self) {
+        self.score();
+        if let Some(best) = self.best {
+            self.found.push(best);
         }
     }
 }

@@ -5,14 +5,17 @@
     reason = "they become part of loops that are compiled for several instruction sets"
 )]
 
+use crate::exp::exp;
 use crate::{Calibration, DecodeError, Element, Score, Scoring, TensorSpec};
 
-/// 1 / (1 + e^−x), the same on every machine.
-pub(crate) fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + libm::expf(-x))
+/// 1 / (1 + e^−x) of each, the same on every machine.
+#[inline(always)]
+fn sigmoid<const N: usize>(numbers: [f32; N]) -> [f32; N] {
+    exp(numbers.map(|x| -x)).map(|power| 1.0 / (1.0 + power))
 }
 
 /// Kept in 0 ..= 1; 0 of what is not a number.
+#[inline(always)]
 pub(crate) fn probability(real: f32) -> f32 {
     if real > 0.0 { real.min(1.0) } else { 0.0 }
 }
@@ -31,16 +34,25 @@ impl Link {
 
     /// 0 ..= 1; of something that is not a number 0.
     pub fn score(self, real: f32) -> f32 {
-        let score = match (self.score, self.calibration) {
-            (Score::Sigmoid, None) => sigmoid(real),
-            (Score::Sigmoid, Some(Calibration { a, b })) => sigmoid(a * real + b),
-            (Score::None | Score::Softmax, None) => probability(real),
+        let [score] = self.scores([real]);
+        score
+    }
+
+    /// [`Self::score`] of each.
+    #[inline(always)]
+    pub fn scores<const N: usize>(self, reals: [f32; N]) -> [f32; N] {
+        let scores = match (self.score, self.calibration) {
+            (Score::Sigmoid, None) => sigmoid(reals),
+            (Score::Sigmoid, Some(Calibration { a, b })) => sigmoid(reals.map(|real| a * real + b)),
+            (Score::None | Score::Softmax, None) => reals,
             (Score::None | Score::Softmax, Some(Calibration { a, b })) => {
-                let probability = probability(real);
-                sigmoid(a * libm::logf(probability / (1.0 - probability)) + b)
+                sigmoid(reals.map(|real| {
+                    let probability = probability(real);
+                    a * libm::logf(probability / (1.0 - probability)) + b
+                }))
             }
         };
-        self::probability(score)
+        scores.map(probability)
     }
 
     /// The least number whose score passes; `None`: none does.
@@ -113,12 +125,15 @@ pub(crate) trait Raw: Copy + PartialOrd {
     /// The tensor's elements; a rest that is none is left out.
     fn elements(bytes: &[u8]) -> &[Self::Bytes];
     fn of(bytes: Self::Bytes) -> Self;
-    fn score(self, scores: &Scores) -> f32;
+    fn scores<const N: usize>(elements: [Self; N], scores: &Scores) -> [f32; N];
     /// The least element that passes.
     fn least(scores: &Scores, threshold: f32) -> Option<Self>;
-    /// Whether one of the elements is at least what stands at its place in `least`, where `mask`
-    /// is not 0. All three of the same length.
-    fn any(elements: &[Self::Bytes], least: &[Self], mask: &[u8]) -> bool;
+    /// Whether one of the elements may be at least what stands at its place in `least`. Both of
+    /// the same length.
+    fn any(elements: &[Self::Bytes], least: &[Self]) -> bool;
+    /// Which of the elements are at least what stands at their place in `least`, where `mask` is
+    /// not 0: the first is the lowest bit.
+    fn passing(elements: &[Self::Bytes; 32], least: &[Self; 32], mask: &[u8; 32]) -> u32;
 }
 
 impl Raw for f32 {
@@ -136,8 +151,9 @@ impl Raw for f32 {
         Self::from_ne_bytes(bytes)
     }
 
-    fn score(self, scores: &Scores) -> f32 {
-        scores.link.score(self)
+    #[inline(always)]
+    fn scores<const N: usize>(elements: [Self; N], scores: &Scores) -> [f32; N] {
+        scores.link.scores(elements)
     }
 
     fn least(scores: &Scores, threshold: f32) -> Option<Self> {
@@ -145,11 +161,22 @@ impl Raw for f32 {
     }
 
     #[inline(always)]
-    fn any(elements: &[[u8; 4]], least: &[Self], _: &[u8]) -> bool {
+    fn any(elements: &[[u8; 4]], least: &[Self]) -> bool {
         // What is never passed is not a number, and compares as false.
-        (elements.iter().zip(least)).fold(false, |any, (&bytes, &least)| {
-            any | (Self::from_ne_bytes(bytes) >= least)
-        })
+        let mut any = 0u32;
+        for (&bytes, &least) in elements.iter().zip(least) {
+            any |= u32::from(Self::from_ne_bytes(bytes) >= least);
+        }
+        any != 0
+    }
+
+    #[inline(always)]
+    fn passing(elements: &[[u8; 4]; 32], least: &[Self; 32], _: &[u8; 32]) -> u32 {
+        let bits: [u32; 32] = std::array::from_fn(|bit| {
+            let passes = Self::from_ne_bytes(elements[bit]) >= least[bit];
+            if passes { 1 << bit } else { 0 }
+        });
+        bits.iter().fold(0, |passing, bit| passing | bit)
     }
 }
 
@@ -173,23 +200,38 @@ macro_rules! byte {
                 $of(byte)
             }
 
-            fn score(self, scores: &Scores) -> f32 {
-                scores.at($rank(self))
+            #[inline(always)]
+            fn scores<const N: usize>(elements: [Self; N], scores: &Scores) -> [f32; N] {
+                elements.map(|element| scores.at($rank(element)))
             }
 
             fn least(scores: &Scores, threshold: f32) -> Option<Self> {
                 scores.least(threshold).map($from_rank)
             }
 
+            /// [`Self::passing`] is as quick.
             #[inline(always)]
-            fn any(elements: &[u8], least: &[Self], mask: &[u8]) -> bool {
-                let any = (elements.iter().zip(least).zip(mask)).fold(
-                    0,
-                    |any, ((&byte, &least), &mask)| {
-                        any | (if Self::of(byte) >= least { mask } else { 0 })
-                    },
-                );
-                any != 0
+            fn any(_: &[u8], _: &[Self]) -> bool {
+                true
+            }
+
+            #[inline(always)]
+            fn passing(elements: &[u8; 32], least: &[Self; 32], mask: &[u8; 32]) -> u32 {
+                let passes = |byte, least, mask| if Self::of(byte) >= least { mask } else { 0 };
+                let mut any = 0;
+                for ((&byte, &least), &mask) in elements.iter().zip(least).zip(mask) {
+                    any |= passes(byte, least, mask);
+                }
+                if any == 0 {
+                    return 0;
+                }
+                let mut passing = 0;
+                for (bit, ((&byte, &least), &mask)) in
+                    elements.iter().zip(least).zip(mask).enumerate()
+                {
+                    passing |= u32::from(passes(byte, least, mask) & 1) << bit;
+                }
+                passing
             }
         }
     };

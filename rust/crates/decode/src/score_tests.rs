@@ -28,7 +28,7 @@ fn a_byte_passes_exactly_when_its_score_does() {
             let least = i8::least(&scores, threshold);
             for byte in i8::MIN..=i8::MAX {
                 let expected = link.score(spec.dequantised(i32::from(byte)));
-                assert_eq!(byte.score(&scores), expected);
+                assert_eq!(Raw::scores([byte], &scores)[0], expected);
                 let passes = least.is_some_and(|least| byte >= least);
                 assert_eq!(passes, expected >= threshold, "{byte} {threshold} {link:?}");
             }
@@ -37,7 +37,7 @@ fn a_byte_passes_exactly_when_its_score_does() {
             let least = u8::least(&scores, threshold);
             for byte in 0..=u8::MAX {
                 let expected = link.score(spec.dequantised(i32::from(byte)));
-                assert_eq!(byte.score(&scores), expected);
+                assert_eq!(Raw::scores([byte], &scores)[0], expected);
                 let passes = least.is_some_and(|least| byte >= least);
                 assert_eq!(passes, expected >= threshold, "{byte} {threshold} {link:?}");
             }

@@ -2,11 +2,12 @@
 
 use crate::candidates::MAX_ANCHORS;
 use crate::error::first_class;
+use crate::exp::exp;
 use crate::findings::Buffers;
 use crate::region::{Edges, Region};
 use crate::scan::{Classes, Grid, Layout, Report, Scan};
 use crate::score::{Link, Scores, thresholds};
-use crate::suppress::{Selection, detection};
+use crate::suppress::{BLOCK, Selection, detection};
 use crate::tensor::Tensor;
 use crate::{
     Anchor, DecodeError, Scoring, Ssd, SsdPostprocessed, Suppression, TensorSpec, Tensors, anchors,
@@ -98,21 +99,33 @@ impl SsdDecoder {
         self.selection.clear();
         self.scan.run(logits, &mut self.selection.candidates);
         let (spec, anchors, scale) = (&self.boxes.spec, &self.anchors, self.box_scale);
-        let edges = |index: usize| -> Edges {
-            let Some(anchor) = anchors.get(index) else {
-                return [f32::NAN; 4];
-            };
-            let offset = |field: usize| spec.real(boxes, index * 4 + field) / scale[field];
-            let y = offset(0) * anchor.height + anchor.y;
-            let x = offset(1) * anchor.width + anchor.x;
-            let half_height = libm::expf(offset(2)) * anchor.height / 2.0;
-            let half_width = libm::expf(offset(3)) * anchor.width / 2.0;
-            [
-                x - half_width,
-                y - half_height,
-                x + half_width,
-                y + half_height,
-            ]
+        let edges = |indexes: [usize; BLOCK]| {
+            // Each number beside its like, so that the compiler makes SIMD of what follows.
+            let [mut y, mut x, mut height, mut width] = [[f32::NAN; BLOCK]; 4];
+            let [mut far_y, mut far_x, mut tall, mut wide] = [[f32::NAN; BLOCK]; 4];
+            for (place, index) in indexes.into_iter().enumerate() {
+                if let Some(anchor) = anchors.get(index) {
+                    (x[place], y[place]) = (anchor.x, anchor.y);
+                    (width[place], height[place]) = (anchor.width, anchor.height);
+                }
+                let offset = |field| spec.real(boxes, index * 4 + field);
+                (far_y[place], far_x[place]) = (offset(0), offset(1));
+                (tall[place], wide[place]) = (offset(2), offset(3));
+            }
+            let tall = exp(tall.map(|offset| offset / scale[2]));
+            let wide = exp(wide.map(|offset| offset / scale[3]));
+            let mut edges = [[0.0; BLOCK]; 4];
+            for place in 0..BLOCK {
+                let y = far_y[place] / scale[0] * height[place] + y[place];
+                let x = far_x[place] / scale[1] * width[place] + x[place];
+                let half_height = tall[place] * height[place] / 2.0;
+                let half_width = wide[place] * width[place] / 2.0;
+                edges[0][place] = x - half_width;
+                edges[1][place] = y - half_height;
+                edges[2][place] = x + half_width;
+                edges[3][place] = y + half_height;
+            }
+            std::array::from_fn(|place| edges.map(|edge| edge[place]))
         };
         self.selection.run(region, edges, into);
         Ok(())

@@ -4,42 +4,44 @@ use crate::candidates::{Candidate, Least};
 use crate::findings::Buffers;
 use crate::region::{Edges, Region};
 use crate::{Detection, Scoring, Suppression};
-use std::ops::Range;
 
 /// Candidates of one frame, and the boxes kept of them.
 pub(crate) struct Selection {
     pub candidates: Least<Candidate>,
-    edges: Columns,
+    rivals: Kept,
     kept: Vec<(Candidate, Edges)>,
     iou: f32,
     class_agnostic: bool,
     most: usize,
 }
 
-/// The boxes kept so far, each edge beside its like, so that one box is compared with many at
-/// once.
-struct Columns {
-    x_min: Vec<f32>,
-    y_min: Vec<f32>,
-    x_max: Vec<f32>,
-    y_max: Vec<f32>,
-    area: Vec<f32>,
+/// The boxes kept so far of the class at hand.
+struct Kept {
+    blocks: Vec<Block>,
+    count: usize,
 }
 
-/// Boxes compared before looking whether one of them hides the new one.
-const STEP: usize = 16;
+/// Some boxes, each edge beside its like, so that one box is compared with all at once.
+#[derive(Clone, Copy)]
+struct Block {
+    x_min: [f32; BLOCK],
+    y_min: [f32; BLOCK],
+    x_max: [f32; BLOCK],
+    y_max: [f32; BLOCK],
+    area: [f32; BLOCK],
+}
+
+/// Boxes of a block, and boxes asked for at once.
+pub(crate) const BLOCK: usize = 8;
 
 impl Selection {
     pub fn new(scoring: &Scoring, suppression: &Suppression) -> Self {
         let most = suppression.max_candidates;
         Self {
             candidates: Least::new(most),
-            edges: Columns {
-                x_min: Vec::with_capacity(most),
-                y_min: Vec::with_capacity(most),
-                x_max: Vec::with_capacity(most),
-                y_max: Vec::with_capacity(most),
-                area: Vec::with_capacity(most),
+            rivals: Kept {
+                blocks: Vec::with_capacity(most.div_ceil(BLOCK)),
+                count: 0,
             },
             kept: Vec::with_capacity(most),
             iou: suppression.nms_iou,
@@ -51,12 +53,16 @@ impl Selection {
     pub fn clear(&mut self) {
         self.candidates.clear();
         self.kept.clear();
-        self.edges.clear();
     }
 
-    /// Reports the best of the candidates. `edges` gives an anchor's box in the input's unit
+    /// Reports the best of the candidates. `edges` gives anchors' boxes in the input's unit
     /// coordinates. Boxes are compared as they are reported: in the frame, cut at its edges.
-    pub fn run(&mut self, region: Region, edges: impl Fn(usize) -> Edges, into: &mut Buffers) {
+    pub fn run(
+        &mut self,
+        region: Region,
+        edges: impl Fn([usize; BLOCK]) -> [Edges; BLOCK],
+        into: &mut Buffers,
+    ) {
         let candidates = self.candidates.kept();
         if self.class_agnostic {
             candidates.sort_unstable();
@@ -64,20 +70,27 @@ impl Selection {
             // One class after the other, so that a box is compared with its own class only.
             candidates.sort_unstable_by_key(|candidate| candidate.by_class());
         }
-        let (mut first, mut class) = (0, 0);
-        for candidate in candidates {
-            if !self.class_agnostic && candidate.class() != class {
-                (first, class) = (self.kept.len(), candidate.class());
-            }
-            // No more of one class can be reported.
-            if self.kept.len() - first == self.most {
-                continue;
-            }
-            if let Some(edges) = region.edges(edges(candidate.anchor()))
-                && !self.edges.hide(first, edges, self.iou)
-            {
-                self.edges.push(edges);
-                self.kept.push((*candidate, edges));
+        self.rivals.clear();
+        let mut class = None;
+        for candidates in candidates.chunks(BLOCK) {
+            let anchor = |index: usize| candidates[index.min(candidates.len() - 1)].anchor();
+            let boxes = edges(std::array::from_fn(anchor));
+            for (candidate, edges) in candidates.iter().zip(boxes) {
+                let own = (!self.class_agnostic).then(|| candidate.class());
+                if own != class {
+                    self.rivals.clear();
+                    class = own;
+                }
+                // No more of one class can be reported.
+                if self.rivals.count == self.most {
+                    continue;
+                }
+                if let Some(edges) = region.edges(edges)
+                    && !self.rivals.hide(edges, self.iou)
+                {
+                    self.rivals.push(edges);
+                    self.kept.push((*candidate, edges));
+                }
             }
         }
         self.kept.sort_unstable_by_key(|kept| kept.0);
@@ -107,48 +120,54 @@ pub(crate) fn detection(class: u16, score: f32, [x_min, y_min, x_max, y_max]: Ed
     }
 }
 
-impl Columns {
+impl Block {
+    /// Nothing overlaps them.
+    const EMPTY: Self = Self {
+        x_min: [1.0; BLOCK],
+        y_min: [1.0; BLOCK],
+        x_max: [0.0; BLOCK],
+        y_max: [0.0; BLOCK],
+        area: [0.0; BLOCK],
+    };
+}
+
+impl Kept {
     fn clear(&mut self) {
-        self.x_min.clear();
-        self.y_min.clear();
-        self.x_max.clear();
-        self.y_max.clear();
-        self.area.clear();
+        self.blocks.clear();
+        self.count = 0;
     }
 
     fn push(&mut self, edges @ [x_min, y_min, x_max, y_max]: Edges) {
-        self.x_min.push(x_min);
-        self.y_min.push(y_min);
-        self.x_max.push(x_max);
-        self.y_max.push(y_max);
-        self.area.push(area(edges));
+        let place = self.count % BLOCK;
+        if place == 0 {
+            self.blocks.push(Block::EMPTY);
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            block.x_min[place] = x_min;
+            block.y_min[place] = y_min;
+            block.x_max[place] = x_max;
+            block.y_max[place] = y_max;
+            block.area[place] = area(edges);
+        }
+        self.count += 1;
     }
 
-    /// Whether a box from `first` on overlaps this one by more than `iou`.
-    fn hide(&self, first: usize, edges: Edges, iou: f32) -> bool {
-        let count = self.area.len();
-        (first..count).step_by(STEP).any(|start| {
-            let end = count.min(start + STEP);
-            self.hide_one_of(start..end, edges, iou)
-        })
-    }
-
-    /// Without a branch inside, so that the compiler makes SIMD of it.
-    fn hide_one_of(&self, range: Range<usize>, edges: Edges, iou: f32) -> bool {
+    /// Whether one of the boxes overlaps this one by more than `iou`.
+    fn hide(&self, edges: Edges, iou: f32) -> bool {
         let [x_min, y_min, x_max, y_max] = edges;
         let area = area(edges);
-        let (left, right) = (&self.x_min[range.clone()], &self.x_max[range.clone()]);
-        let (top, bottom) = (&self.y_min[range.clone()], &self.y_max[range.clone()]);
-        let areas = &self.area[range];
-        let mut hidden = 0;
-        for index in 0..areas.len() {
-            let width = lower(x_max, right[index]) - higher(x_min, left[index]);
-            let height = lower(y_max, bottom[index]) - higher(y_min, top[index]);
-            let shared = higher(width, 0.0) * higher(height, 0.0);
-            let covered = area + areas[index] - shared;
-            hidden |= u32::from(shared > iou * covered);
-        }
-        hidden != 0
+        self.blocks.iter().any(|block| {
+            // Without a branch inside, so that the compiler makes SIMD of it.
+            let mut hidden = 0;
+            for index in 0..BLOCK {
+                let width = lower(x_max, block.x_max[index]) - higher(x_min, block.x_min[index]);
+                let height = lower(y_max, block.y_max[index]) - higher(y_min, block.y_min[index]);
+                let shared = higher(width, 0.0) * higher(height, 0.0);
+                let covered = area + block.area[index] - shared;
+                hidden |= u32::from(shared > iou * covered);
+            }
+            hidden != 0
+        })
     }
 }
 

@@ -27,7 +27,10 @@ fn run(mut selection: Selection, objects: &[Object], order: &[usize]) -> Vec<Det
             .push(Candidate::new(score, index, class));
     }
     let whole = Region::new([0.0, 0.0, 1.0, 1.0]);
-    selection.run(whole, |index| objects[index].2, &mut buffers);
+    let edges = |anchors: [usize; BLOCK]| {
+        anchors.map(|index| objects.get(index).map_or([0.0; 4], |object| object.2))
+    };
+    selection.run(whole, edges, &mut buffers);
     buffers.detections
 }
 

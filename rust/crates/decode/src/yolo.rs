@@ -30,17 +30,24 @@ struct CentreBoxes {
 }
 
 impl CentreBoxes {
-    fn edges(&self, spec: &TensorSpec, bytes: &[u8], anchor: usize) -> Edges {
-        let field = |channel| spec.real(bytes, self.grid.at(anchor, channel));
+    fn edges<const N: usize>(
+        &self,
+        spec: &TensorSpec,
+        bytes: &[u8],
+        anchors: [usize; N],
+    ) -> [Edges; N] {
         let [across, down] = self.unit;
-        let (x, y) = (field(0) * across, field(1) * down);
-        let (half_width, half_height) = (field(2) * across / 2.0, field(3) * down / 2.0);
-        [
-            x - half_width,
-            y - half_height,
-            x + half_width,
-            y + half_height,
-        ]
+        anchors.map(|anchor| {
+            let field = |channel| spec.real(bytes, self.grid.at(anchor, channel));
+            let (x, y) = (field(0) * across, field(1) * down);
+            let (half_width, half_height) = (field(2) * across / 2.0, field(3) * down / 2.0);
+            [
+                x - half_width,
+                y - half_height,
+                x + half_width,
+                y + half_height,
+            ]
+        })
     }
 }
 
@@ -140,7 +147,7 @@ impl YoloV8Decoder {
         self.scan.run(scores, &mut self.selection.candidates);
         let (place, spec) = (&self.place, &self.boxes.spec);
         self.selection
-            .run(region, |anchor| place.edges(spec, boxes, anchor), into);
+            .run(region, |anchors| place.edges(spec, boxes, anchors), into);
         if self.points > 0 {
             self.points(scores, region, into);
         }
@@ -286,7 +293,7 @@ impl YoloV5Decoder {
             }
         }
         self.selection
-            .run(region, |anchor| place.edges(spec, bytes, anchor), into);
+            .run(region, |anchors| place.edges(spec, bytes, anchors), into);
         Ok(())
     }
 }
