@@ -1,15 +1,15 @@
 //! What a thread needs to keep a deadline: `SCHED_FIFO`, memory that is never paged out,
 //! one monotonic clock, and histograms that record without allocating or locking.
 
+mod affinity;
 mod histogram;
 
+pub use affinity::{Affinity, leave_cpu_0};
 pub use histogram::{Histogram, Snapshot};
 
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::Pid;
 use std::io;
 use std::time::Duration;
 
@@ -50,24 +50,18 @@ pub fn fifo(priority: u8) -> io::Result<()> {
     }
 }
 
-/// Keeps the calling thread, and threads it starts afterwards, off CPU 0 where `threads` of them
-/// fit on the others: a model that always runs would else leave the kernel's own work there (interrupts,
-/// the power key's debounce) only what real-time throttling leaves. True if so.
+/// Takes [`fifo`] back: the ordinary policy of the system, for a process started from a real-time thread.
 ///
 /// # Errors
-/// When the affinity cannot be read or set.
-pub fn leave_cpu_0(threads: u32) -> io::Result<bool> {
-    let this = Pid::from_raw(0);
-    let mut cpus = sched_getaffinity(this)?;
-    let count = (0..CpuSet::count())
-        .filter(|&cpu| cpus.is_set(cpu).unwrap_or(false))
-        .count();
-    if !cpus.is_set(0)? || count <= threads as usize {
-        return Ok(false);
+/// What the system says; there is no reason known for which it would refuse.
+pub fn ordinary() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: pid 0 is the calling thread; `parameters` is a valid sched_param for the call.
+    if unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameters) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
-    cpus.unset(0)?;
-    sched_setaffinity(this, &cpus)?;
-    Ok(true)
 }
 
 /// Locks all present and future memory of the process, so that no page fault stops a frame.
@@ -97,23 +91,6 @@ pub fn prefault_stack() {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cpu_0_is_left_only_where_the_threads_fit_on_the_others() {
-        let on_cpu_0 = |threads| {
-            std::thread::spawn(move || {
-                let left = leave_cpu_0(threads).unwrap();
-                let cpus = sched_getaffinity(Pid::from_raw(0)).unwrap();
-                (left, cpus.is_set(0).unwrap())
-            })
-            .join()
-            .unwrap()
-        };
-        let before = on_cpu_0(u32::MAX);
-        assert!(!before.0);
-        let (left, still) = on_cpu_0(1);
-        assert_eq!(still, before.1 && !left);
-    }
 
     #[test]
     fn the_clock_goes_forward_and_is_not_the_wall_clock() {
