@@ -6,11 +6,13 @@ one pixel a bar, and what it reports are these pixels, so that a rule can say wh
 
 from __future__ import annotations
 
+import io
 import json
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from PIL import Image
 
 BARS = ("white", "yellow", "cyan", "green", "magenta", "red", "blue", "black")
 CHANNELS = ("r", "g", "b")
@@ -22,6 +24,17 @@ LUMA = (0.2126, 0.7152, 0.0722)
 # Rounding to 8 bits and back; the wrong matrix is 0.11 beside it somewhere, the wrong range 0.05.
 TOLERANCE = 0.025
 ROWS = 4
+
+
+def picture(width: int, height: int) -> bytes:
+    """The bars as a PNG file."""
+    rows = np.zeros((height, len(BARS), len(CHANNELS)))
+    for place, bar in enumerate(BARS):
+        rows[:, place] = COLOURS.get(bar, (1, 1, 1))
+    pixels = np.rint(np.repeat(rows, width // len(BARS), axis=1) * LEVEL * 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def tensor(name: str, kind: int, shape: list[int], buffer: int = 0) -> schema.TensorT:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import bars
+
 import photographs
 from board import Board
 
@@ -89,6 +91,16 @@ def appliance(machine: dict, build: Path, test_image: Path, photograph: Callable
         yield board
     finally:
         board.close(build / "console" / "appliance.log")
+
+
+@pytest.fixture(scope="module")
+def gallery(appliance) -> Iterator[Board]:
+    """The session's appliance with the model that sees bars; afterwards it runs on the image's description again."""
+    for name, content in bars.directory().items():
+        appliance.agent.write(f"/data/edgeai/models/bars/{name}", content)
+    yield appliance
+    mark = appliance.configure(None)
+    appliance.wait_for(r"first decision", after=mark)
 
 
 @pytest.fixture(scope="session")

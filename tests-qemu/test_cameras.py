@@ -7,7 +7,6 @@ All are called "vivid".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import bars
 import pytest
@@ -78,16 +77,6 @@ name = "{name}"
 when = {bars.condition(name, grey=form == "GREY", mirrored=mirrored)}
 then = {{ log = "{name} sees the bars" }}
 """
-
-
-@pytest.fixture(scope="module")
-def gallery(appliance) -> Iterator[Board]:
-    """The session's appliance with the model that sees bars; afterwards it runs on the image's description again."""
-    for name, content in bars.directory().items():
-        appliance.agent.write(f"/data/edgeai/models/bars/{name}", content)
-    yield appliance
-    mark = appliance.configure(None)
-    appliance.wait_for(r"first decision", after=mark)
 
 
 def test_probe_lists_every_camera_with_formats_rates_and_controls(appliance):
@@ -175,6 +164,23 @@ def test_frames_that_the_camera_loses_are_counted(pair):
     pair.wait_until("60 frames", lambda: all(m["frames"] + m["dropped"] >= 60 for m in pair.agent.metrics()["models"].values()))
     assert lost("lossy") > 0.25
     assert lost("whole") < lost("lossy")
+
+
+def test_frames_that_the_driver_marks_as_damaged_are_counted_and_end_nothing(pair):
+    camera = probe(pair)[SINGLE[0]]["path"]
+    mark = pair.mark()
+
+    def counts() -> dict:
+        return pair.agent.metrics()["models"]["whole"]
+
+    before = counts()
+    for _ in range(3):
+        frames = counts()["frames"]
+        pair.agent.ask("control-set", path=camera, name="Inject V4L2_BUF_FLAG_ERROR", value=1)
+        # One at a time: a second mark before the next frame would be the same.
+        pair.wait_until("the next frame", lambda frames=frames: counts()["frames"] > frames)
+    assert counts()["dropped"] >= before["dropped"] + 3
+    assert not any(word in pair.console[mark:] for word in ("safe: ", "lost", "lamp=low"))
 
 
 @pytest.mark.parametrize(

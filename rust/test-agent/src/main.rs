@@ -8,6 +8,7 @@ mod files;
 mod gpio;
 mod processes;
 mod request;
+mod usb;
 mod v4l2;
 
 use camera::Camera;
@@ -30,6 +31,7 @@ const LONGEST: u64 = 16 << 20;
 /// What the agent keeps between requests.
 struct Agent {
     camera: Camera,
+    usb: usb::Cameras,
     lines: Result<Lines, String>,
 }
 
@@ -37,6 +39,7 @@ fn main() {
     // Before anything else: the pins and the camera are what `edgeai run` looks for.
     let mut agent = Agent {
         camera: Camera::default(),
+        usb: usb::Cameras::default(),
         lines: lines(),
     };
     if let Err(error) = catch_unwind(AssertUnwindSafe(|| agent.camera.start(640, 480)))
@@ -153,6 +156,25 @@ fn perform(agent: &mut Agent, request: Request) -> anyhow::Result<Map<String, Va
             agent.camera.bind()?;
             agent.camera.describe()
         }
+        Request::UsbCameraPlug { port, serial } => {
+            json!({"capture": agent.usb.plug(port, &serial)?})
+        }
+        Request::UsbCameraUnplug { port } => {
+            let uptime_ms = uptime_ms();
+            agent.usb.unplug(port)?;
+            json!({"uptime_ms": uptime_ms})
+        }
+        Request::UsbCameraShow {
+            port,
+            format,
+            frames,
+        } => {
+            let frames: anyhow::Result<_> =
+                frames.iter().map(|frame| files::decode(frame)).collect();
+            agent.usb.show(port, &format, frames?)?;
+            json!({})
+        }
+        Request::UsbCameraState { port } => agent.usb.describe(port)?,
         Request::ControlGet { path, name } => {
             json!({"value": Node::open(&path)?.value(&name)?})
         }
@@ -237,6 +259,7 @@ mod tests {
     fn ask(line: &str) -> Value {
         let mut agent = Agent {
             camera: Camera::default(),
+            usb: usb::Cameras::default(),
             lines: Err("none here".into()),
         };
         answer(&mut agent, line.as_bytes())

@@ -17,6 +17,18 @@ pub enum Request {
     CameraUnbind,
     /// Puts it back, with the loop.
     CameraBind,
+    /// Plugs a USB camera with this serial number into a port (0 ..= 7).
+    UsbCameraPlug { port: u32, serial: String },
+    /// Pulls it; the uptime before.
+    UsbCameraUnplug { port: u32 },
+    /// What it delivers in a format (MJPEG, YUYV), over and over: base64 of each frame.
+    UsbCameraShow {
+        port: u32,
+        format: String,
+        frames: Vec<String>,
+    },
+    /// What it has been told, and how many frames were fetched.
+    UsbCameraState { port: u32 },
     /// The value of a camera's control, by the driver's name of it.
     ControlGet { path: PathBuf, name: String },
     /// Sets it; a button is pressed by any value.
