@@ -186,7 +186,7 @@ def test_recording_again_gives_the_same_file(recorded: Callable[[str], Path], tm
 
 def test_the_room_keeps_no_picture() -> None:
     described = tomllib.loads((EXAMPLES / "room-presence/appliance.toml").read_text())
-    assert "recording" not in described
+    assert described["recording"]["frames"] is False
     assert not [rule["name"] for rule in described["rule"] if rule["then"].get("snapshot")]
 
 

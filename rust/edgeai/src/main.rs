@@ -4,6 +4,7 @@
 mod commands;
 
 use clap::{Parser, Subcommand};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use std::process::ExitCode;
 
 /// From a camera frame to a pin, within a deadline.
@@ -32,6 +33,9 @@ enum Command {
     Replay(commands::replay::Arguments),
     /// Check an appliance description
     Check(commands::check::Arguments),
+    /// Load a model and end: what `run` does first with a model that is not the image's
+    #[command(hide = true)]
+    Trial(commands::trial::Arguments),
     /// Report what this machine offers, or what runs a model's operators
     Probe(commands::probe::Arguments),
 }
@@ -42,6 +46,9 @@ fn main() -> ExitCode {
         return edgeai_init::main();
     }
     let arguments = Arguments::parse();
+    if !matches!(arguments.command, Command::Run(_) | Command::Safe(_)) {
+        end_with_the_reader();
+    }
     let result = match arguments.command {
         Command::Init => Err(anyhow::anyhow!(
             "init runs as PID 1 only; to run the appliance here, use `edgeai run`"
@@ -53,6 +60,7 @@ fn main() -> ExitCode {
         Command::Record(arguments) => commands::record::run(&arguments),
         Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Trial(arguments) => commands::trial::run(&arguments),
         Command::Probe(arguments) => commands::probe::run(&arguments),
     };
     match result {
@@ -62,4 +70,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Lets a closed pipe (`edgeai probe | head -1`) end a command that only answers, as it ends any other
+/// program. Rust ignores the signal, and `println!` would panic.
+fn end_with_the_reader() {
+    // SAFETY: the default action is no handler, so there is no code that could run in one.
+    let restored = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    debug_assert!(restored.is_ok(), "SIGPIPE can be set");
 }

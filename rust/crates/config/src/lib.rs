@@ -9,6 +9,7 @@ mod line;
 mod parse;
 mod place;
 mod position;
+mod samples;
 mod schema;
 mod shape;
 #[cfg(test)]
@@ -26,5 +27,6 @@ pub use json_schema::json_schema;
 pub use line::{Line, PwmChannel};
 pub use parse::{check, parse};
 pub use position::Position;
+pub use samples::Samples;
 pub use schema::*;
 pub use time::seconds_of_day;

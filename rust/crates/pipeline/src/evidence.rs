@@ -1,8 +1,10 @@
 //! What the rules look at, and how it is put before them: the same on the device and in a replay.
 
-use edgeai_config::{Day, Level};
+use edgeai_config::{Day, Level, Samples};
 use edgeai_decode::Findings;
-use edgeai_recording::{Decision, Evaluation, MAX_CHANNELS, MAX_COUNTERS, Sighting};
+use edgeai_recording::{
+    Decision, Evaluation, MAX_CHANNELS, MAX_COUNTERS, MAX_SAMPLED, Sampled, Sighting,
+};
 use edgeai_rules::{Observation, Rules, Wall};
 use std::time::Duration;
 
@@ -22,6 +24,10 @@ pub struct Evidence {
     channels: usize,
     /// Bit c: the value of channel c was not before the rules yet.
     sensors_fresh: u64,
+    /// All samples of a channel since the evaluation before, where there were several; else none.
+    samples: [Samples; MAX_CHANNELS],
+    /// Bit c: the last evaluation was of several samples of channel c.
+    several: u64,
 }
 
 impl Evidence {
@@ -37,6 +43,8 @@ impl Evidence {
             sensors: [None; MAX_CHANNELS],
             channels: channels.min(MAX_CHANNELS),
             sensors_fresh: 0,
+            samples: [Samples::NONE; MAX_CHANNELS],
+            several: 0,
         }
     }
 
@@ -75,13 +83,17 @@ impl Evidence {
         self.seen.count_ones() as usize == self.sightings.len()
     }
 
-    /// Takes over the sensors' values: `read` fills the channels and says which are new. Whether any
-    /// is, or one has become unknown.
-    pub fn measure(&mut self, read: impl FnOnce(&mut [Option<f64>]) -> u64) -> bool {
+    /// Takes over the sensors' values: `read` fills the channels and their samples since it was last
+    /// called, and says which are new. Whether any is, or one has become unknown.
+    pub fn measure(
+        &mut self,
+        read: impl FnOnce(&mut [Option<f64>], &mut [Samples]) -> u64,
+    ) -> bool {
         let known = |values: &[Option<f64>]| values.iter().filter(|value| value.is_some()).count();
         let values = self.sensors.get_mut(..self.channels).unwrap_or_default();
         let before = known(values);
-        let fresh = read(values);
+        let samples = self.samples.get_mut(..self.channels).unwrap_or_default();
+        let fresh = read(values, samples);
         self.sensors_fresh |= fresh;
         fresh != 0 || known(values) != before
     }
@@ -96,6 +108,11 @@ impl Evidence {
     ) -> Evaluation {
         let fresh = std::mem::take(&mut self.fresh);
         let sensors_fresh = std::mem::take(&mut self.sensors_fresh);
+        self.several = 0;
+        for (channel, samples) in self.samples.iter().take(self.channels).enumerate() {
+            let several = sensors_fresh >> channel & 1 == 1 && samples.count > 1.0;
+            self.several |= u64::from(several) << channel;
+        }
         let mut models = [Findings::default(); MAX_MODELS];
         for (findings, sighting) in models.iter_mut().zip(&self.sightings) {
             *findings = sighting.findings();
@@ -109,6 +126,7 @@ impl Evidence {
             fresh,
             lost: 0,
             sensors_fresh,
+            samples: self.samples.get(..self.channels).unwrap_or_default(),
         });
         let levels = bits(levels);
         let mut counters = [0; MAX_COUNTERS];
@@ -141,7 +159,34 @@ impl Evidence {
         self.sensors_fresh = recorded.sensors_fresh;
         let mut room = [Level::Low; MAX_LINES];
         let inputs = levels(recorded.inputs, &mut room, recorded.input_count.into());
-        self.evaluate(rules, recorded.now, recorded.wall, inputs)
+        let made = self.evaluate(rules, recorded.now, recorded.wall, inputs);
+        // The next has its own, or single ones.
+        self.samples.fill(Samples::NONE);
+        made
+    }
+
+    /// What `record` needs of the samples in the last evaluation: those channels of which there were
+    /// several, each run of them.
+    pub fn sampled(&self, mut record: impl FnMut(Sampled)) {
+        let mut rest = self.several;
+        while rest != 0 {
+            let first = rest.trailing_zeros() as usize;
+            let run = (rest >> first).trailing_ones() as usize;
+            let run = run.min(MAX_SAMPLED);
+            rest &= !((u64::MAX >> (64 - run)) << first);
+            if let Some(samples) = self.samples.get(first..first + run) {
+                record(Sampled::new(first, samples));
+            }
+        }
+    }
+
+    /// What was sampled before the next evaluation that is done again.
+    pub fn sample_again(&mut self, recorded: &Sampled) {
+        let first = usize::from(recorded.first);
+        let places = self.samples.iter_mut().skip(first);
+        for (place, samples) in places.zip(recorded.samples()) {
+            *place = *samples;
+        }
     }
 }
 

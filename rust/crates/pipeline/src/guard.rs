@@ -5,7 +5,7 @@ use crate::evidence::{Evidence, MAX_LINES, levels};
 use crate::link::{Done, Event, Glimpse, Link, Reason, Seen, note, wake};
 use crate::notes::Notes;
 use crate::wall::WallClock;
-use edgeai_config::{Appliance, Level, OnMiss};
+use edgeai_config::{Appliance, Level, OnFault, OnMiss};
 use edgeai_realtime::{monotonic_now, uptime};
 use edgeai_rules::Rules;
 use edgeai_signal::{Backend, Outputs};
@@ -33,6 +33,10 @@ pub struct Guard<B: Backend> {
     hold: Hold,
     /// All lines, inputs too, are claimed.
     lines: bool,
+    /// Names of the sensors, those without which the outputs are safe.
+    vital: Box<[Option<String>]>,
+    /// Bit i: of sensor i no value is known; `None`: not asked yet.
+    unknown: Option<u32>,
     wall: WallClock,
     /// When the rules were evaluated last.
     evaluated: Duration,
@@ -76,6 +80,11 @@ enum Hold {
     Safe(Reason),
 }
 
+/// The name of a sensor without which the outputs are safe.
+fn vital(sensor: &edgeai_config::Sensor) -> Option<String> {
+    (sensor.on_fault == OnFault::Safe).then(|| sensor.name.clone())
+}
+
 impl<B: Backend> Guard<B> {
     /// `outputs` are at their safe level, as far as they could be claimed.
     pub fn new(
@@ -100,6 +109,8 @@ impl<B: Backend> Guard<B> {
             on_miss: appliance.deadline.on_miss,
             hold: Hold::Start,
             lines: false,
+            vital: appliance.sensors.iter().map(vital).collect(),
+            unknown: None,
             wall: WallClock::of(appliance),
             evaluated: Duration::ZERO,
             rules_due: None,
@@ -134,14 +145,35 @@ impl<B: Backend> Guard<B> {
         }
     }
 
+    /// Bit i of `unknown`: of sensor i no value is known. Without a vital one the outputs are safe.
+    pub fn sensors_unknown(&mut self, unknown: u32, now: Duration) {
+        if self.unknown == Some(unknown) {
+            return;
+        }
+        self.unknown = Some(unknown);
+        self.report(Event::SensorsUnknown(unknown));
+        if let Some(name) = self.missing_sensor() {
+            let reason = format!("sensor {name} is not known");
+            self.go_safe(Reason::Fault(reason), now);
+        }
+    }
+
+    /// The first vital sensor of which no value is known.
+    fn missing_sensor(&self) -> Option<&str> {
+        let unknown = self.unknown.unwrap_or(u32::MAX);
+        let all = self.vital.iter().take(32).enumerate();
+        let mut missing = all.filter(|(index, _)| unknown >> index & 1 == 1);
+        missing.find_map(|(_, vital)| vital.as_deref())
+    }
+
     /// Decides with other rules from now on.
     pub fn set_rules(&mut self, rules: Box<Rules>) {
+        if let Some(notes) = &mut self.notes {
+            notes.rules(&rules);
+        }
         self.rules = Some(rules);
         self.evidence.renew();
         self.rules_due = None;
-        if let Some(notes) = &mut self.notes {
-            notes.rules();
-        }
     }
 
     /// A part of `model` does not work: safe, and what it saw counts no more.
@@ -229,6 +261,7 @@ impl<B: Backend> Guard<B> {
         if self.lines
             && self.rules.is_some()
             && self.hold != Hold::Rules
+            && self.missing_sensor().is_none()
             && self.eyes.iter().all(|eye| eye.in_time)
         {
             self.hold = Hold::Rules;
@@ -298,7 +331,11 @@ impl<B: Backend> Guard<B> {
         }
         if let Some(notes) = &mut self.notes {
             let last = self.last.and_then(|model| self.evidence.sighting(model));
+            self.evidence.sampled(|sampled| notes.samples(sampled));
             notes.evaluation(made, last);
+            if let Some(rules) = &self.rules {
+                notes.state(rules);
+            }
         }
         match driven {
             Ok(()) => self.report_outputs(now),

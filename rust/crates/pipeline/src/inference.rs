@@ -3,9 +3,11 @@
 use crate::tensors::{MAX_TENSORS, layout, place, specs, window};
 use edgeai_camera::Frame;
 use edgeai_config::{Model, Track};
-use edgeai_decode::{Decoder, Findings, ModelDescription, ModelInput, Names, Tensors, Tracker};
+use edgeai_decode::{
+    Decode, Decoder, Findings, ModelDescription, ModelInput, Names, Tensors, Tracker,
+};
 use edgeai_engine::{Delegation, Engine, Options, TensorInfo};
-use edgeai_preprocess::{Image, PlaneRef, Preprocessor, SourceSpec, Window};
+use edgeai_preprocess::{Image, PlaneRef, PreprocessError, Preprocessor, SourceSpec, Window};
 use edgeai_realtime::monotonic_now;
 use edgeai_recording::Sighting;
 use std::path::Path;
@@ -43,6 +45,17 @@ pub struct Times {
     pub decode: Duration,
     /// Findings into tracks.
     pub track: Duration,
+}
+
+/// Why a frame could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// The picture that the camera sent is damaged; the next one may be whole.
+    #[error("preprocess: {0}")]
+    Damaged(PreprocessError),
+    /// A stage failed, and would fail again.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl Inference {
@@ -89,6 +102,12 @@ impl Inference {
     #[must_use]
     pub fn description(&self) -> &ModelDescription {
         &self.description
+    }
+
+    /// Whether what it says depends on frames or windows before.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        matches!(self.description.decode, Decode::Score(_))
     }
 
     /// Which device runs which operator.
@@ -214,7 +233,7 @@ impl<'a> Sight<'a> {
     ///
     /// # Errors
     /// One line from the stage that failed.
-    pub fn look(&mut self, frame: &Frame<'_>, into: &mut Sighting) -> Result<Times, String> {
+    pub fn look(&mut self, frame: &Frame<'_>, into: &mut Sighting) -> Result<Times, LookError> {
         let start = monotonic_now();
         let planes = frame.planes.map(|plane| PlaneRef {
             bytes: plane.bytes,
@@ -223,13 +242,19 @@ impl<'a> Sight<'a> {
         let planes = planes.get(..frame.plane_count).unwrap_or(&planes);
         let (width, height) = (frame.width, frame.height);
         let image = Image::new(planes, frame.format, frame.colour, width, height)
-            .map_err(|error| format!("camera: {error}"))?;
+            .map_err(|error| LookError::Failed(format!("camera: {error}")))?;
         self.preprocessor
             .run(&image, self.inference.engine.input_mut(0))
-            .map_err(|error| format!("preprocess: {error}"))?;
+            .map_err(|error| match error {
+                PreprocessError::Jpeg(_) => LookError::Damaged(error),
+                _ => LookError::Failed(format!("preprocess: {error}")),
+            })?;
         let preprocess = monotonic_now().saturating_sub(start);
         let points = self.inference.names().points.len();
-        let (findings, times) = self.inference.run(self.preprocessor.region())?;
+        let (findings, times) = self
+            .inference
+            .run(self.preprocessor.region())
+            .map_err(LookError::Failed)?;
         (into.sequence, into.captured) = (frame.sequence, frame.timestamp);
         into.fill(&findings, points);
         let start = monotonic_now();

@@ -1,5 +1,6 @@
 //! What the threads share: atomics, wake-ups, and the values that go through wait-free queues.
 
+use crate::home::Home;
 use crate::inference::Times;
 use crate::metrics::Metrics;
 use crate::watch::{Promise, Watch, nanos};
@@ -147,6 +148,10 @@ pub enum Event {
     },
     /// There are new rules with these counters.
     Counters(Vec<String>),
+    /// A sensor's own thread says that it has a fault, and which, or none any more.
+    SensorFault(usize, Option<String>),
+    /// Bit i: of sensor i no value is known.
+    SensorsUnknown(u32),
     /// A line for the log, from start-up or recovery.
     Message(log::Level, String),
 }
@@ -197,6 +202,8 @@ pub struct Link {
     pub signal_promise: Promise,
     /// One for each camera, and one for each model on a sensor.
     pub promises: Box<[Promise]>,
+    /// The CPU that the signal thread shares with a thread that has a model.
+    pub home: Home,
     /// Until when (ns) the signal thread sleeps.
     sleeping: AtomicU64,
 }
@@ -216,6 +223,7 @@ impl Link {
             deadline: Duration::from_millis(appliance.deadline.frame_to_action_ms.into()),
             signal_promise: Promise::default(),
             promises: (0..models).map(|_| Promise::default()).collect(),
+            home: Home::default(),
             sleeping: AtomicU64::new(0),
         })
     }

@@ -4,10 +4,13 @@
 use crate::link::Link;
 use edgeai_camera::Frame as CameraFrame;
 use edgeai_config::PixelFormat;
-use edgeai_recording::{Evaluation, Frame, Gap, MAX_POINTS, MAX_VALUES, Record, Sighting, Window};
-use rtrb::{Consumer, Producer, RingBuffer};
+use edgeai_recording::{
+    Evaluation, Frame, Gap, MAX_POINTS, MAX_VALUES, Record, Sampled, Sighting, Window,
+};
+use edgeai_rules::Rules;
+use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Notes of the signal thread that can wait for the recorder, which looks every 20 ms.
@@ -38,6 +41,14 @@ pub enum Note {
 pub struct Notes {
     queue: Producer<Note>,
     spare: Consumer<Sighting>,
+    /// Where the rules' state is written, once the recorder has asked for it and given it back.
+    states: Consumer<Vec<u8>>,
+    /// One of them, ready.
+    room: Option<Vec<u8>>,
+    /// A sighting that found no room in the queue.
+    kept: Option<Sighting>,
+    /// The recorder asks for the rules' state.
+    wanted: Arc<AtomicBool>,
     /// Everything, or only snapshots.
     recording: bool,
     /// Rules with `snapshot`.
@@ -52,6 +63,10 @@ pub struct Notebook {
     pub notes: Consumer<Note>,
     /// Where sightings go back to.
     pub spare: Producer<Sighting>,
+    /// Where states go back to.
+    pub states: Producer<Vec<u8>>,
+    /// Asks for what the rules remember: it comes after their next evaluation.
+    pub wanted: Arc<AtomicBool>,
 }
 
 /// Both sides; `recording` everything, or only snapshots for these rules.
@@ -63,9 +78,17 @@ pub fn notes(recording: bool, snapshots: u64) -> (Notes, Notebook) {
         // As many as there is room for.
         let _ = back.push(Sighting::with_room(MAX_POINTS, MAX_VALUES));
     }
+    let (mut states, room) = RingBuffer::new(1);
+    // There is room for this one.
+    let _ = states.push(Vec::new());
+    let wanted = Arc::new(AtomicBool::new(false));
     let notes = Notes {
         queue,
         spare,
+        states: room,
+        room: None,
+        kept: None,
+        wanted: Arc::clone(&wanted),
         recording,
         snapshots,
         lost: 0,
@@ -73,14 +96,45 @@ pub fn notes(recording: bool, snapshots: u64) -> (Notes, Notebook) {
     let notebook = Notebook {
         notes: from_signal,
         spare: back,
+        states,
+        wanted,
     };
     (notes, notebook)
 }
 
 impl Notes {
-    /// New rules.
-    pub fn rules(&mut self) {
+    /// New rules. Makes room for their state: the only allocation, before they have decided anything.
+    pub fn rules(&mut self, rules: &Rules) {
+        let state = self.room.take().or_else(|| self.states.pop().ok());
+        if let (true, Some(mut state)) = (self.recording, state) {
+            state.clear();
+            state.reserve_exact(rules.state_room());
+            self.room = Some(state);
+        }
         self.record(Record::Rules);
+    }
+
+    /// The rules were evaluated, and that is noted; if the recorder has asked, what they remember is too.
+    pub fn state(&mut self, rules: &Rules) {
+        if !self.recording || !self.wanted.load(Relaxed) {
+            return;
+        }
+        let Some(mut state) = self.room.take().or_else(|| self.states.pop().ok()) else {
+            return;
+        };
+        if state.capacity() < rules.state_room() {
+            // A state of rules before was on its way when these came to be.
+            state.reserve_exact(rules.state_room());
+        }
+        rules.save(&mut state);
+        self.record(Record::State(state));
+        // Without room in the queue it is tried again after the next evaluation.
+        self.wanted.store(self.room.is_some(), Relaxed);
+    }
+
+    /// What a sensor sampled since the last evaluation; before the next one is noted.
+    pub fn samples(&mut self, sampled: Sampled) {
+        self.record(Record::Samples(sampled));
     }
 
     /// The rules forget.
@@ -93,8 +147,9 @@ impl Notes {
         if !self.recording {
             return;
         }
-        let Ok(mut copy) = self.spare.pop() else {
-            self.lost += 1;
+        let kept = self.kept.take().or_else(|| self.spare.pop().ok());
+        let Some(mut copy) = kept else {
+            self.lose();
             return;
         };
         copy.copy_from(seen);
@@ -131,9 +186,30 @@ impl Notes {
             }
         }
         // What comes after a gap must not stand before it.
-        if self.lost > 0 || self.queue.push(note).is_err() {
-            self.lost += 1;
+        let refused = if self.lost > 0 {
+            Some(note)
+        } else {
+            let pushed = self.queue.push(note);
+            pushed.err().map(|PushError::Full(note)| note)
+        };
+        match refused {
+            None => return,
+            // Their memory is used again.
+            Some(Note::Record(Record::Sighting(sighting))) => self.kept = Some(sighting),
+            Some(Note::Record(Record::State(state))) => {
+                self.room = Some(state);
+                // Nothing is missing without it.
+                return;
+            }
+            Some(_) => {}
         }
+        self.lose();
+    }
+
+    /// Counts what is missing. What the rules remember is not known behind it.
+    fn lose(&mut self) {
+        self.lost += 1;
+        self.wanted.store(true, Relaxed);
     }
 }
 

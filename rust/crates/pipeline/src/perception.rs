@@ -10,6 +10,7 @@ use edgeai_recording::{Frame, Sighting, Window};
 pub struct Perception<'a> {
     model: u8,
     described: &'a Model,
+    remembers: bool,
     /// What it is prepared for. `None` only while that changes.
     state: Option<State<'a>>,
 }
@@ -27,8 +28,15 @@ impl<'a> Perception<'a> {
         Self {
             model: u8::try_from(model).unwrap_or(u8::MAX),
             described,
+            remembers: described.track.is_some() || inference.remembers(),
             state: Some(State::Idle(inference)),
         }
+    }
+
+    /// Whether what it finds depends on frames or windows before.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        self.remembers
     }
 
     /// Forgets what was seen, as when a camera was lost.
@@ -72,7 +80,9 @@ impl<'a> Perception<'a> {
         let names = sight.names();
         let mut sighting = Sighting::with_room(names.points.len(), names.values.len());
         sighting.model = self.model;
-        let times = sight.look(frame, &mut sighting)?;
+        let times = sight
+            .look(frame, &mut sighting)
+            .map_err(|error| error.to_string())?;
         Ok((sighting, times))
     }
 

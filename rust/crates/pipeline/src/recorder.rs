@@ -26,6 +26,8 @@ const EVERY: Duration = Duration::from_millis(20);
 const FLUSH: Duration = Duration::from_secs(1);
 /// How long a disk that refused is left alone.
 const RETRY: Duration = Duration::from_secs(30);
+/// How long a full file waits for the rules' state, which comes with their next evaluation.
+const STATE_WAIT: Duration = Duration::from_secs(1);
 /// Frames of each camera that wait for a rule to ask for them.
 const WAITING: usize = 2;
 /// Bytes of a MiB.
@@ -49,7 +51,11 @@ pub struct Recorder {
     models: Vec<String>,
     rules: Vec<String>,
     files: Option<Files>,
+    /// Frames and windows are recorded too.
+    frames: bool,
     not_before: Option<Instant>,
+    /// Since when the file has been full.
+    full_since: Option<Instant>,
     /// Notes that could not be written since the last that could.
     lost: Gap,
     /// `Metrics::frames_not_kept` as far as it is written.
@@ -88,7 +94,9 @@ impl Recorder {
                 .map(|rule| rule.name.clone())
                 .collect(),
             files,
+            frames: keeps_frames(appliance),
             not_before: None,
+            full_since: None,
             lost: Gap::default(),
             frames_not_kept: 0,
             snapshots: Snapshots::new(snapshots),
@@ -137,6 +145,13 @@ impl Recorder {
                         let _ = self.sources.notebook.spare.push(sighting);
                     }
                 }
+                Note::Record(Record::State(state)) => {
+                    let record = Record::State(state);
+                    self.write(&record);
+                    if let Record::State(state) = record {
+                        let _ = self.sources.notebook.states.push(state);
+                    }
+                }
                 Note::Record(record) => self.write(&record),
                 Note::Snapshot {
                     rules,
@@ -145,14 +160,14 @@ impl Recorder {
                 } => self.snapshot(rules, model, captured),
             }
         }
-        if self.files.is_none() {
+        if !self.frames {
             // Nobody else takes what no rule asked for: it waits for the next look, then makes room.
             for place in 0..self.sources.shelves.len() {
                 self.shelve(place, Duration::MAX);
             }
         }
         let missing = self.link.metrics.frames_not_kept.load(Relaxed);
-        if missing > self.frames_not_kept && self.files.is_some() {
+        if missing > self.frames_not_kept && self.frames {
             let frames = missing - self.frames_not_kept;
             self.write(&Record::Gap(Gap {
                 frames,
@@ -160,6 +175,7 @@ impl Recorder {
             }));
         }
         self.frames_not_kept = missing;
+        self.rotate();
     }
 
     /// The last look, and the end of the recording.
@@ -214,7 +230,7 @@ impl Recorder {
             };
             // An empty one stands for a frame that had no room.
             let empty = matches!(&record, Record::Frame(frame) if frame.bytes.is_empty());
-            if !empty {
+            if self.frames && !empty {
                 self.write(&record);
             }
             let kept = match record {
@@ -265,6 +281,22 @@ impl Recorder {
         }
     }
 
+    /// Asks for the rules' state once the file is full: with it the next one begins.
+    fn rotate(&mut self) {
+        let Some(files) = self.files.as_mut().filter(|files| files.full()) else {
+            self.full_since = None;
+            return;
+        };
+        let since = *self.full_since.get_or_insert_with(Instant::now);
+        self.sources.notebook.wanted.store(true, Relaxed);
+        // Nothing is decided just now; what follows the next decision can be compared again.
+        if since.elapsed() >= STATE_WAIT
+            && let Err(error) = files.split()
+        {
+            log::warn!("recording: {error}");
+        }
+    }
+
     fn write(&mut self, record: &Record) {
         let Some(files) = &mut self.files else {
             return;
@@ -280,6 +312,10 @@ impl Recorder {
         }
         match written.and_then(|()| files.write(record)) {
             Ok(()) => {
+                if self.lost.decisions > 0 {
+                    // What the rules remember is not known behind the gap.
+                    self.sources.notebook.wanted.store(true, Relaxed);
+                }
                 self.lost = Gap::default();
                 self.not_before = None;
             }
@@ -307,8 +343,14 @@ fn count(lost: &mut Gap, record: &Record) {
             lost.frames += gap.frames;
             lost.decisions += gap.decisions;
         }
+        Record::State(_) => {}
         _ => lost.decisions += 1,
     }
+}
+
+/// Whether frames and windows are to be recorded.
+pub fn keeps_frames(appliance: &Appliance) -> bool {
+    appliance.recording.as_ref().is_some_and(|it| it.frames)
 }
 
 /// SHA-256 of a file; zeros if it cannot be read.

@@ -6,7 +6,7 @@ use crate::perception::{Perception, camera_frame};
 use crate::script::{Script, What, later};
 use crate::start::camera_of;
 use edgeai_camera::FrameSource;
-use edgeai_config::{Appliance, Day, Level};
+use edgeai_config::{Appliance, Day, Level, Samples};
 use edgeai_decode::Names;
 use edgeai_recording::{Frame, Record, Sighting, Window};
 use edgeai_rules::Rules;
@@ -165,15 +165,16 @@ impl<'a> Rehearsal<'a> {
                     *input = level;
                 }
             }
-            What::Channel(channel, value) => self.measure(channel, value),
+            What::Channel(channel, value) => self.measure(channel, value, Samples::NONE),
             What::Wall(day, second) => self.wall = Some((now, (day, second))),
         }
     }
 
-    fn measure(&mut self, channel: usize, value: Option<f64>) {
-        self.evidence.measure(|values| {
-            if let Some(known) = values.get_mut(channel) {
-                *known = value;
+    /// The newest value of a channel, and all samples since the one before if there were several.
+    fn measure(&mut self, channel: usize, value: Option<f64>, several: Samples) {
+        self.evidence.measure(|values, samples| {
+            if let (Some(known), Some(sum)) = (values.get_mut(channel), samples.get_mut(channel)) {
+                (*known, *sum) = (value, several);
             }
             u64::from(value.is_some()) << channel.min(63)
         });
@@ -228,8 +229,12 @@ impl<'a> Rehearsal<'a> {
         let samples = track.samples.get(number * hop * track.channels..);
         let samples = samples.and_then(|rest| rest.get(..length * track.channels));
         let samples = samples.ok_or("the samples have ended")?;
-        for (channel, value) in samples.iter().rev().take(track.channels).rev().enumerate() {
-            self.measure(track.first_channel + channel, Some((*value).into()));
+        for channel in 0..track.channels {
+            let all = track.since_last_window(number, channel);
+            let (sum, newest) = all.fold((Samples::NONE, None), |(sum, _), value| {
+                (sum.merge(Samples::of(value)), Some(value))
+            });
+            self.measure(track.first_channel + channel, newest, sum);
         }
         let record = Record::Window(Window {
             model: u8::try_from(track.model).unwrap_or(u8::MAX),
@@ -265,6 +270,11 @@ impl<'a> Rehearsal<'a> {
             .evidence
             .evaluate(&mut self.rules, now, wall, &self.inputs);
         made.driven = made.decision.levels;
+        let mut sampled = Vec::new();
+        self.evidence.sampled(|of_sensor| sampled.push(of_sensor));
+        for of_sensor in sampled {
+            put(&Record::Samples(of_sensor))?;
+        }
         self.due = self
             .rules
             .due()
@@ -280,5 +290,14 @@ impl Track {
         let [length, hop] = self.window;
         let end = number * hop + length;
         (end * self.channels <= self.samples.len()).then_some(end)
+    }
+
+    /// What a channel measured from the end of the window before to the end of window `number`.
+    fn since_last_window(&self, number: usize, channel: usize) -> impl Iterator<Item = f64> {
+        let end = |number| self.window_end(number).unwrap_or(0);
+        let start = number.checked_sub(1).map_or(0, end);
+        let moments = self.samples.chunks_exact(self.channels.max(1));
+        let moments = moments.take(end(number)).skip(start);
+        moments.filter_map(move |moment| moment.get(channel).map(|value| f64::from(*value)))
     }
 }

@@ -32,10 +32,17 @@ pub struct Report {
     pub sightings: u64,
     /// Sightings whose frame is not in the recording; the recorded ones were used.
     pub without_frame: u64,
+    /// Sightings of a model that remembers what it saw, behind something it did not see here; the
+    /// recorded ones were used.
+    pub without_memory: u64,
     /// Sightings that came out different.
     pub sightings_different: u64,
     /// The first of them: model, frame, and what differs.
     pub first_sighting_different: Option<String>,
+    /// States of the rules in the recording that were compared with what the rules remember here.
+    pub states: u64,
+    /// Those that differ.
+    pub states_different: u64,
     /// What the recorder could not keep.
     pub frames_missing: u64,
     /// See `frames_missing`.
@@ -63,6 +70,8 @@ pub struct Replay<'a> {
     known: bool,
     /// Models to look at the frames with; empty: recorded sightings are used.
     models: Vec<Perception<'a>>,
+    /// Bit m: model m remembers something else than on the device.
+    astray: u32,
     frames: Vec<VecDeque<Frame>>,
     windows: Vec<VecDeque<Window>>,
     last: Option<Header>,
@@ -93,6 +102,7 @@ impl<'a> Replay<'a> {
             evidence: Evidence::new(count, channels),
             known: false,
             models,
+            astray: 0,
             frames: appliance.cameras.iter().map(|_| VecDeque::new()).collect(),
             windows: (0..count).map(|_| VecDeque::new()).collect(),
             last: None,
@@ -105,12 +115,20 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// One line: it belongs to another run.
     pub fn begin(&mut self, header: &Header) -> Result<(), String> {
+        let mut next = 0;
         if let Some(last) = &self.last {
             if last.run != header.run {
                 return Err("the files are of different runs".into());
             }
+            next = last.part + 1;
+        }
+        if header.part != next {
             // A part is missing: nobody knows what happened in it.
-            self.known &= header.part == last.part + 1;
+            self.known = false;
+            let models = self.models.iter().enumerate();
+            self.astray |= models.fold(0, |bits, (index, model)| {
+                bits | u32::from(model.remembers()) << index
+            });
         }
         self.last = Some(header.clone());
         Ok(())
@@ -133,12 +151,11 @@ impl<'a> Replay<'a> {
                 *known.ok_or("a model that the description does not have")? = Some(names);
             }
             Record::Rules => {
-                let names: Option<Vec<_>> = self.names.iter().cloned().collect();
-                let names = names.ok_or("rules before the models they are of")?;
-                let rules = Rules::new(self.appliance, &names);
-                self.rules = Some(Box::new(rules.map_err(|error| error.to_string())?));
+                self.rules = Some(self.new_rules()?);
                 self.known = true;
             }
+            Record::State(state) => self.remember(&state)?,
+            Record::Samples(sampled) => self.evidence.sample_again(&sampled),
             Record::Reset { anew } => self.reset(anew),
             Record::Frame(frame) => {
                 if let Some(waiting) = self.frames.get_mut(usize::from(frame.camera)) {
@@ -166,7 +183,38 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
+    fn new_rules(&self) -> Result<Box<Rules>, String> {
+        let names: Option<Vec<_>> = self.names.iter().cloned().collect();
+        let names = names.ok_or("rules before the models they are of")?;
+        let rules = Rules::new(self.appliance, &names);
+        Ok(Box::new(rules.map_err(|error| error.to_string())?))
+    }
+
+    /// The rules remember what they remembered on the device. Where that is known already it is the
+    /// same, bit for bit.
+    fn remember(&mut self, state: &[u8]) -> Result<(), String> {
+        let mut rules = match self.rules.take() {
+            Some(rules) => rules,
+            None => self.new_rules()?,
+        };
+        let mut same = false;
+        if self.known {
+            let mut own = Vec::new();
+            rules.save(&mut own);
+            same = own == state;
+            self.report.states += 1;
+            self.report.states_different += u64::from(!same);
+        }
+        if !same {
+            rules.restore(state).map_err(|error| error.to_string())?;
+        }
+        self.rules = Some(rules);
+        self.known = true;
+        Ok(())
+    }
+
     fn reset(&mut self, anew: u32) {
+        self.astray &= !anew;
         for (index, model) in self.models.iter_mut().enumerate() {
             if anew >> index & 1 == 1 {
                 model.begin_anew();
@@ -196,7 +244,12 @@ impl<'a> Replay<'a> {
         let Some(model) = self.models.get_mut(index) else {
             return Ok(recorded);
         };
+        if self.astray >> index & 1 == 1 {
+            self.report.without_memory += 1;
+            return Ok(recorded);
+        }
         let described = self.appliance.models.get(index).ok_or("no such model")?;
+        let remembers = model.remembers();
         let of_frame = (recorded.sequence, recorded.captured);
         let made = match camera_of(self.appliance, described) {
             Some(camera) => self
@@ -218,6 +271,7 @@ impl<'a> Replay<'a> {
         };
         let Some(made) = made else {
             self.report.without_frame += 1;
+            self.astray |= u32::from(remembers) << index;
             return Ok(recorded);
         };
         let (made, _) = made?;
@@ -250,6 +304,12 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// What came of it so far.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
     /// What came of it.
     #[must_use]
     pub fn finish(self) -> Report {
@@ -270,10 +330,11 @@ impl<T> TruncateFront for VecDeque<T> {
 }
 
 impl Report {
-    /// Whether every decision that could be compared is the recorded one, and there was one.
+    /// Whether every decision and state that could be compared is the recorded one, and there was a
+    /// decision.
     #[must_use]
     pub fn same(&self) -> bool {
-        self.different == 0 && self.evaluations > 0
+        self.different == 0 && self.states_different == 0 && self.evaluations > 0
     }
 }
 

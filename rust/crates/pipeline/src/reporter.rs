@@ -34,6 +34,7 @@ const LOG_GRACE: Duration = Duration::from_millis(50);
 pub struct Reporter {
     outputs: Vec<String>,
     models: Vec<String>,
+    sensors: Vec<String>,
     rules: Vec<(String, Then)>,
     counters: Vec<String>,
     started: Duration,
@@ -64,6 +65,19 @@ struct State {
     summary: Summary,
     /// Each model, by name.
     models: BTreeMap<String, Summary>,
+    /// Each sensor, by name.
+    sensors: BTreeMap<String, SensorState>,
+}
+
+/// A sensor in `metrics.json`.
+#[derive(Default, Serialize)]
+struct SensorState {
+    /// There is a value to be believed.
+    known: bool,
+    /// What its thread says is wrong.
+    fault: Option<String>,
+    /// How often something was.
+    faults: u64,
 }
 
 /// One line of the decision log; times in seconds on `CLOCK_MONOTONIC`.
@@ -114,6 +128,7 @@ impl Reporter {
                 .map(|rule| (rule.name.clone(), rule.then.clone()))
                 .collect(),
             models: appliance.models.iter().map(names).collect(),
+            sensors: appliance.sensors.iter().map(|it| it.name.clone()).collect(),
             counters: Vec::new(),
             started: options.started,
             link,
@@ -134,6 +149,11 @@ impl Reporter {
                 counters: BTreeMap::new(),
                 summary,
                 models: BTreeMap::new(),
+                sensors: appliance
+                    .sensors
+                    .iter()
+                    .map(|it| (it.name.clone(), SensorState::default()))
+                    .collect(),
             },
         }
     }
@@ -215,6 +235,8 @@ impl Reporter {
     fn tell(&mut self, event: Event) {
         match event {
             Event::Message(level, line) => log::log!(level, "{line}"),
+            Event::SensorFault(sensor, fault) => self.tell_sensor(sensor, fault),
+            Event::SensorsUnknown(unknown) => self.tell_unknown(unknown),
             Event::Late(reason) => log::warn!("{reason}"),
             Event::Safe(reason) => self.tell_safe(&reason),
             Event::Deciding => {
@@ -249,6 +271,34 @@ impl Reporter {
                 self.state.first_decision_ms = u64::try_from(after).ok();
                 self.state.uptime_at_first_decision_s = Some(uptime.as_secs_f64());
             }
+        }
+    }
+
+    fn tell_sensor(&mut self, index: usize, fault: Option<String>) {
+        let Some(name) = self.sensors.get(index) else {
+            return;
+        };
+        match &fault {
+            Some(fault) => log::warn!("{fault}"),
+            None => log::info!("sensor {name} is back"),
+        }
+        if let Some(state) = self.state.sensors.get_mut(name) {
+            state.faults += u64::from(fault.is_some());
+            state.fault = fault;
+        }
+    }
+
+    /// Bit i: of sensor i no value is known, whether its thread says why or hangs.
+    fn tell_unknown(&mut self, unknown: u32) {
+        for (index, name) in self.sensors.iter().take(32).enumerate() {
+            let Some(state) = self.state.sensors.get_mut(name) else {
+                continue;
+            };
+            let known = unknown >> index & 1 == 0;
+            if state.known && !known && state.fault.is_none() {
+                log::warn!("sensor {name}: no sample for too long");
+            }
+            state.known = known;
         }
     }
 
@@ -383,6 +433,7 @@ mod tests {
                 crate::metrics::Measured::default().summary(),
             )]
             .into(),
+            sensors: [("motor".to_owned(), SensorState::default())].into(),
         };
         let value = serde_json::to_value(state).unwrap();
         assert_eq!(value["first_decision_ms"], 7);
@@ -396,6 +447,7 @@ mod tests {
         }
         assert_eq!(value["models"]["eye"]["frames"], 0);
         assert_eq!(value["counters"]["boxes"], 3);
+        assert_eq!(value["sensors"]["motor"]["known"], false);
         assert_eq!(
             (&value["safe"], &value["safe_reason"]),
             (&true.into(), &"camera missing".into())

@@ -2,14 +2,16 @@
 //! of it, and on to the signal thread.
 
 use crate::guard::stuck_after;
+use crate::home::Host;
 use crate::inference::Inference;
 use crate::notes::Keeper;
+use crate::pace::Pace;
 use crate::thread::ModelThread;
 use crate::vision::measure;
-use edgeai_config::{Appliance, Model};
-use edgeai_decode::{ModelDescription, ModelInput};
+use edgeai_config::Appliance;
+use edgeai_decode::ModelInput;
 use edgeai_realtime::monotonic_now;
-use edgeai_signal::{Sensors, WindowSource};
+use edgeai_signal::{Sensors, WindowMaker, WindowSource};
 use std::ffi::CStr;
 use std::io;
 use std::sync::Arc;
@@ -19,80 +21,65 @@ use std::time::Duration;
 /// Longest wait for a window before looking whether to stop.
 const WINDOW_WAIT: Duration = Duration::from_millis(50);
 
-/// Where the windows of each model on a sensor come from.
-pub struct Windows(Vec<(usize, Result<WindowSource, String>)>);
+/// What makes the windows of each model on a sensor.
+pub struct Windows(Vec<(usize, WindowMaker)>);
 
 impl Windows {
-    /// Those of one model.
-    ///
-    /// # Errors
-    /// One line saying why there are none.
-    pub fn of(&mut self, model: usize) -> Result<WindowSource, String> {
-        let place = self.0.iter().position(|(of, _)| *of == model);
-        let (_, windows) = self.0.swap_remove(place.ok_or("it listens to no sensor")?);
-        windows
+    /// Those of one model; `None`: it listens to no sensor.
+    pub fn of(&self, model: usize) -> Option<WindowMaker> {
+        let found = self.0.iter().find(|(of, _)| *of == model);
+        found.map(|(_, windows)| windows.clone())
     }
 }
 
-/// Asks the sensors, before they start, for the windows that models want.
-pub fn windows(appliance: &Appliance, sensors: &mut Sensors) -> Windows {
+/// Those of the models that listen to a sensor.
+pub fn windows(appliance: &Appliance, sensors: &Sensors) -> Windows {
     let models = appliance.models.iter().enumerate();
-    let listening = models.filter(|(_, model)| model.sensor.is_some());
-    Windows(
-        listening
-            .map(|(index, model)| (index, window(appliance, model, sensors)))
-            .collect(),
-    )
+    let listening = models.filter_map(|(index, model)| {
+        let name = model.sensor.as_ref()?;
+        let mut all = appliance.sensors.iter();
+        let sensor = all.position(|sensor| sensor.name == *name)?;
+        Some((index, sensors.windows(sensor)?))
+    });
+    Windows(listening.collect())
 }
 
-fn window(
-    appliance: &Appliance,
-    model: &Model,
-    sensors: &mut Sensors,
-) -> Result<WindowSource, String> {
-    let named = model.sensor.as_ref();
-    let sensor = appliance
-        .sensors
-        .iter()
-        .position(|sensor| Some(&sensor.name) == named);
-    let sensor = sensor.ok_or("no such sensor")?;
-    let directory = edgeai_config::model_directory(&model.file);
-    let description = ModelDescription::load(&directory).map_err(|error| error.to_string())?;
-    let ModelInput::Samples(input) = &description.input else {
-        return Err("the model takes frames, not samples of a sensor".into());
+/// Windows as long as the loaded model wants them: that stands in its directory.
+fn open(maker: &WindowMaker, inference: &Inference) -> Result<WindowSource, String> {
+    let ModelInput::Samples(input) = &inference.description().input else {
+        return Err("model: it takes frames, not samples of a sensor".into());
     };
-    let hop = input.hop.unwrap_or(input.samples);
-    sensors
-        .window(sensor, input.samples as usize, hop as usize)
-        .map_err(|error| error.to_string())
+    let samples = input.samples as usize;
+    let hop = input.hop.unwrap_or(input.samples) as usize;
+    maker
+        .open(samples, hop)
+        .map_err(|error| format!("model: {error}"))
 }
 
 /// Starts the thread of the model in `thread`'s one lane.
 pub fn spawn(
     name: &'static CStr,
     mut thread: ModelThread,
-    mut source: Result<WindowSource, String>,
+    maker: Option<WindowMaker>,
     mut keeper: Option<Keeper>,
 ) -> io::Result<JoinHandle<()>> {
     crate::thread::spawn(name, move || {
-        let mut inference = None;
+        let (mut inference, mut source) = (None, None);
         thread.run(name, |thread, panicked| {
             if panicked {
                 // What a panic left behind is not to be trusted.
                 inference = None;
             }
-            match &mut source {
-                Ok(source) => session(thread, source, &mut inference, keeper.as_mut()),
-                // How long a window is stood in the model's directory, and that is read at start.
-                Err(error) => Err(format!("model: {error}; a restart is needed")),
-            }
+            let maker = maker.as_ref().ok_or("model: no such sensor")?;
+            session(thread, maker, &mut source, &mut inference, keeper.as_mut())
         });
     })
 }
 
 fn session(
     thread: &mut ModelThread,
-    source: &mut WindowSource,
+    maker: &WindowMaker,
+    source: &mut Option<WindowSource>,
     inference: &mut Option<Inference>,
     mut keeper: Option<&mut Keeper>,
 ) -> Result<(), String> {
@@ -100,13 +87,21 @@ fn session(
     let model = thread.lanes.first().ok_or("no model")?.model;
     let described = appliance.models.get(model).ok_or("no such model")?;
     if inference.is_none() {
-        let loaded = thread.load(|| Inference::load(described))?;
+        let loaded = thread.load(model, described)?;
         thread.introduce(0, &loaded)?;
         *inference = Some(loaded);
+        // It may be another model than before a panic.
+        *source = None;
     }
     let inference = inference.as_mut().ok_or("no model")?;
+    let source = match source {
+        Some(source) => source,
+        None => source.insert(open(maker, inference)?),
+    };
     let link = Arc::clone(&thread.link);
     let mut hearing = inference.listen()?;
+    let mut host = Host::new(&link.home, thread.real_time);
+    let mut pace = Pace::new(thread.real_time);
     if let Some(watch) = link.watches.get(model) {
         watch.set_frame_rate(hearing.windows_per_second());
     }
@@ -117,7 +112,7 @@ fn session(
             kept.give(promise);
         }
         let overruns = source.overruns();
-        let Some(window) = source.next(WINDOW_WAIT) else {
+        let Some(window) = pace.wait(|| source.next(WINDOW_WAIT)) else {
             continue;
         };
         let dequeued = monotonic_now();
@@ -136,10 +131,12 @@ fn session(
                 watch.disarm(window.taken);
             }
         })?;
-        measure(&link, model, &times);
         (seen.dequeued, seen.worked) = (dequeued, times.preprocess + times.invoke);
         seen.times = times;
         lane.hand_over(seen, &link);
+        // The lines first.
+        measure(&link, model, &times);
+        host.worked(pace.working());
         thread.fault = None;
         let overrun = source.overruns().saturating_sub(overruns);
         link.metrics.count(model, |of| &of.dropped, overrun);

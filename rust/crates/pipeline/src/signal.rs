@@ -2,6 +2,7 @@
 
 use crate::evidence::MAX_MODELS;
 use crate::guard::Guard;
+use crate::home::Guest;
 use crate::lane::Inbox;
 use crate::link::{Event, Handover, Link, report};
 use crate::notes::Notes;
@@ -95,7 +96,8 @@ impl<B: Backend> Signals<B> {
             changed |= self
                 .guard
                 .evidence()
-                .measure(|values| sensors.read(now, values));
+                .measure(|values, samples| sensors.read(now, values, samples));
+            self.guard.sensors_unknown(sensors.unknown(), now);
         }
         let mut seen = false;
         for (model, inbox) in self.inboxes.iter_mut().enumerate() {
@@ -229,19 +231,23 @@ where
         .stack_size(STACK)
         .spawn(move || {
             let link = Arc::clone(&signals.link);
-            if let Some(Err(error)) = priority.map(fifo) {
-                let message = format!("signal thread without SCHED_FIFO: {error}");
-                report(
-                    &mut own_events,
-                    &link,
-                    Event::Message(log::Level::Warn, message),
-                );
+            let mut warn = |message| {
+                let event = Event::Message(log::Level::Warn, message);
+                report(&mut own_events, &link, event);
+            };
+            let real_time = priority.map(fifo);
+            if let Some(Err(error)) = &real_time {
+                warn(format!("signal thread without SCHED_FIFO: {error}"));
             }
+            let mut guest = Guest::new(matches!(real_time, Some(Ok(()))));
             prefault_stack();
             let ended = catch_unwind(AssertUnwindSafe(|| {
                 while !link.stopping() {
                     link.signal_promise.give(PROMISE);
                     let until = signals.round();
+                    if let Err(error) = guest.follow(&link.home) {
+                        warn(format!("signal thread without CPU affinity: {error}"));
+                    }
                     signals.wait(until);
                 }
             }));

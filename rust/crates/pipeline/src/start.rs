@@ -3,10 +3,11 @@
 use crate::lane::{Inbox, Lane, Roster, lane};
 use crate::link::{Event, Link, wake};
 use crate::notes::{Keeper, Kept, Notes, Shelf, notes};
-use crate::recorder::{Recorder, Sources};
+use crate::recorder::{Recorder, Sources, keeps_frames};
 use crate::reporter::Reporter;
 use crate::signal::{self, Signals};
 use crate::thread::{Introduction, ModelThread};
+use crate::trial::{Trial, TrialCommand};
 use crate::{hold, panics, samples, vision};
 use edgeai_config::Appliance;
 use edgeai_recording::{Frame, Header, Window};
@@ -55,6 +56,8 @@ pub struct Options {
     pub description: String,
     /// Version of the image, for recordings; empty: not known.
     pub image: String,
+    /// Loads models that are not the image's in a process of their own first; absent: all are trusted.
+    pub trial: Option<TrialCommand>,
 }
 
 /// Why [`run`] ended by itself.
@@ -108,11 +111,12 @@ pub fn run(appliance: &Appliance, options: &Options) -> Result<(), PipelineError
         log::warn!("memory is not locked: {error}");
     }
     let mut queues = vec![from_guard, from_signal];
-    let plan = Plan::new(&appliance, lanes, &link, &mut kept, &mut queues);
-    let mut sensors = Sensors::new(&appliance.sensors);
-    let windows = samples::windows(&appliance, &mut sensors);
+    let trial = options.trial.as_ref();
+    let plan = Plan::new(&appliance, lanes, &link, trial, &mut kept, &mut queues);
+    let sensors = Sensors::new(&appliance.sensors);
+    let windows = samples::windows(&appliance, &sensors);
     if !appliance.sensors.is_empty() {
-        let (values, threads) = sensors.start(notice(&appliance, &link, &mut queues))?;
+        let (values, threads) = sensors.start(notice(&link, &mut queues))?;
         signals.set_sensors(values);
         // They end with the process: one that hangs in a driver must not hold up the end.
         std::mem::forget(threads);
@@ -121,7 +125,7 @@ pub fn run(appliance: &Appliance, options: &Options) -> Result<(), PipelineError
     let recorder = kept.start(&appliance, options, &link)?;
     let priority = appliance.realtime.signal_priority;
     let signal = signal::spawn(signals, signal_events, Some(priority))?;
-    let (models, result) = match plan.start(windows) {
+    let (models, result) = match plan.start(&windows) {
         Ok(models) => {
             let result = catch_unwind(AssertUnwindSafe(|| reporter.run(&terminate, &signal)));
             let result = result.unwrap_or_else(|panic| {
@@ -179,7 +183,11 @@ impl Keeping {
                 introductions: receiver,
             }),
             introductions: Some(introductions),
-            slots: if recording { RECORDING_SLOTS } else { SLOTS },
+            slots: match (keeps_frames(appliance), snapshots) {
+                (true, _) => RECORDING_SLOTS,
+                (false, 0) => 0,
+                (false, _) => SLOTS,
+            },
         }
     }
 
@@ -191,7 +199,7 @@ impl Keeping {
         empty: fn() -> Kept,
         link: &Arc<Link>,
     ) -> Option<Keeper> {
-        let sources = self.sources.as_mut()?;
+        let sources = self.sources.as_mut().filter(|_| self.slots > 0)?;
         let (keeper, frames): (Keeper, Shelf) =
             Keeper::new(camera, self.slots, empty, Arc::clone(link));
         for lane in models {
@@ -245,6 +253,7 @@ impl Plan {
         appliance: &Arc<Appliance>,
         lanes: Vec<Lane>,
         link: &Arc<Link>,
+        trial: Option<&TrialCommand>,
         kept: &mut Keeping,
         queues: &mut Vec<Consumer<Event>>,
     ) -> Self {
@@ -258,8 +267,10 @@ impl Plan {
                 roster: Arc::clone(&roster),
                 events,
                 introductions: kept.introductions.clone(),
+                trial: Trial::new(trial.cloned()),
                 link: Arc::clone(link),
                 fault: None,
+                real_time: false,
             }
         };
         let mut plan = Self {
@@ -291,7 +302,7 @@ impl Plan {
         plan
     }
 
-    fn start(self, mut windows: samples::Windows) -> io::Result<Vec<JoinHandle<()>>> {
+    fn start(self, windows: &samples::Windows) -> io::Result<Vec<JoinHandle<()>>> {
         let mut threads = Vec::new();
         for ((camera, thread, keeper), name) in self.cameras.into_iter().zip(VISION) {
             threads.push(vision::spawn(camera, name, thread, keeper)?);
@@ -321,28 +332,23 @@ pub fn camera_of(appliance: &Appliance, model: &edgeai_config::Model) -> Option<
 
 /// What the sensors' threads say: samples wake the signal thread, the rest is told.
 fn notice(
-    appliance: &Arc<Appliance>,
     link: &Arc<Link>,
     queues: &mut Vec<Consumer<Event>>,
 ) -> impl Fn(Notice<'_>) + Send + Sync + use<> {
     let (events, queue) = RingBuffer::new(EVENTS);
     queues.push(queue);
     let events: Mutex<Producer<Event>> = Mutex::new(events);
-    let (appliance, link) = (Arc::clone(appliance), Arc::clone(link));
+    let link = Arc::clone(link);
     move |notice| {
-        let message = match notice {
+        let event = match notice {
             Notice::Started(_) => return,
             Notice::Sample(_) => return wake(&link.signal),
-            Notice::Fault(_, error) => (log::Level::Warn, error.to_string()),
-            Notice::Recovered(sensor) => {
-                let name = appliance.sensors.get(sensor).map_or("?", |it| &it.name);
-                (log::Level::Info, format!("sensor {name} is back"))
-            }
+            Notice::Fault(sensor, error) => Event::SensorFault(sensor, Some(error.to_string())),
+            Notice::Recovered(sensor) => Event::SensorFault(sensor, None),
         };
         wake(&link.signal);
         if let Ok(mut events) = events.lock() {
-            let (level, text) = message;
-            crate::link::report(&mut events, &link, Event::Message(level, text));
+            crate::link::report(&mut events, &link, event);
         }
     }
 }

@@ -4,7 +4,8 @@ use crate::inference::Inference;
 use crate::lane::{Lane, Roster};
 use crate::link::{Event, Handover, Link, report};
 use crate::panics::message_of;
-use edgeai_config::Appliance;
+use crate::trial::Trial;
+use edgeai_config::{Appliance, Model};
 use edgeai_decode::Names;
 use edgeai_realtime::{PREFAULT_BYTES, fifo, leave_cpu_0, prefault_stack};
 use rtrb::Producer;
@@ -46,10 +47,14 @@ pub struct ModelThread {
     pub events: Producer<Event>,
     /// To the recorder, if there is one.
     pub introductions: Option<Sender<Introduction>>,
+    /// Before a model is loaded.
+    pub trial: Trial,
     /// Shared by all.
     pub link: Arc<Link>,
     /// The fault last told; `None` once frames come.
     pub fault: Option<String>,
+    /// The thread has `SCHED_FIFO`.
+    pub real_time: bool,
 }
 
 /// Starts a thread with a model.
@@ -73,8 +78,9 @@ impl ModelThread {
     ) {
         let name = name.to_string_lossy();
         let mut complaints = Vec::new();
-        if let Err(error) = fifo(self.appliance.realtime.vision_priority) {
-            complaints.push(format!("{name} thread without SCHED_FIFO: {error}"));
+        match fifo(self.appliance.realtime.vision_priority) {
+            Ok(()) => self.real_time = true,
+            Err(error) => complaints.push(format!("{name} thread without SCHED_FIFO: {error}")),
         }
         let models = self.lanes.iter().map(|lane| lane.model);
         let threads = models.filter_map(|model| Some(self.appliance.models.get(model)?.threads));
@@ -115,19 +121,17 @@ impl ModelThread {
         }
     }
 
-    /// Loads a model; threads that its engine starts are named "vision-work".
+    /// Loads model number `index`; threads that its engine starts are named "vision-work".
     ///
     /// # Errors
-    /// What `load` says.
-    pub fn load(
-        &self,
-        load: impl FnOnce() -> Result<Inference, String>,
-    ) -> Result<Inference, String> {
+    /// What its trial or loading it says.
+    pub fn load(&self, index: usize, model: &Model) -> Result<Inference, String> {
         self.promise(LOAD_PROMISE);
         // Threads that the engine starts inherit the name; only this one is to have its own.
         let name = std::thread::current().name().unwrap_or("vision").to_owned();
         name_thread("vision-work");
-        let loaded = load();
+        let tried = self.trial.run(index, model);
+        let loaded = tried.and_then(|()| Inference::load(model));
         name_thread(&name);
         loaded.map_err(|error| format!("model: {error}"))
     }

@@ -2,10 +2,12 @@
 //! thread.
 
 use crate::guard::stuck_after;
-use crate::inference::{Inference, Sight, Times, names};
+use crate::home::Host;
+use crate::inference::{Inference, LookError, Sight, Times, names};
 use crate::lane::Lane;
 use crate::link::Link;
 use crate::notes::Keeper;
+use crate::pace::{Pace, Paced};
 use crate::thread::{ModelThread, RETRY};
 use edgeai_camera::{CameraError, FrameSource};
 use edgeai_config::Appliance;
@@ -30,7 +32,18 @@ pub struct Eye<'a> {
     pub lane: &'a mut Lane,
 }
 
-/// Takes one frame from `source` through every eye to the signal thread; false if none came within `timeout`.
+/// What became of one turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Every eye has seen a frame.
+    Seen,
+    /// A frame came, but its picture is damaged, in this way; it counts as dropped.
+    Damaged(String),
+    /// None came in time.
+    Silence,
+}
+
+/// Takes one frame from `source`, if one comes within `timeout`, through every eye to the signal thread.
 ///
 /// # Errors
 /// One line from the camera or the stage that failed.
@@ -40,11 +53,15 @@ pub fn step(
     keeper: Option<&mut Keeper>,
     link: &Link,
     timeout: Duration,
-) -> Result<bool, String> {
+) -> Result<Step, String> {
     let before = source.dropped();
     let frame = match source.next(timeout) {
         Ok(frame) => frame,
-        Err(CameraError::TimedOut) => return Ok(false),
+        Err(CameraError::TimedOut) => {
+            // Damaged ones may have come.
+            count_dropped(source.dropped().saturating_sub(before), eyes, link);
+            return Ok(Step::Silence);
+        }
         Err(error) => return Err(format!("camera lost: {error}")),
     };
     let dequeued = monotonic_now();
@@ -55,33 +72,47 @@ pub fn step(
         keeper.keep(&frame);
     }
     let mut worked = Duration::ZERO;
-    let mut result = Ok(());
+    let mut result = Ok(Step::Seen);
     for eye in &mut *eyes {
         let model = eye.lane.model;
         let mut seen = eye.lane.take(eye.sight.names());
-        if result.is_ok() {
-            result = eye.sight.look(&frame, &mut seen.sighting).map(|times| {
-                worked += times.preprocess + times.invoke;
-                seen.times = times;
-                measure(link, model, &times);
-            });
+        if result == Ok(Step::Seen) {
+            match eye.sight.look(&frame, &mut seen.sighting) {
+                Ok(times) => {
+                    worked += times.preprocess + times.invoke;
+                    seen.times = times;
+                }
+                Err(LookError::Damaged(error)) => {
+                    result = Ok(Step::Damaged(error.to_string().trim().to_owned()));
+                }
+                Err(LookError::Failed(error)) => result = Err(error),
+            }
         }
-        if result.is_ok() {
+        if result == Ok(Step::Seen) {
+            let times = seen.times;
             (seen.dequeued, seen.worked) = (dequeued, worked);
             eye.lane.hand_over(seen, link);
+            // The lines first.
+            measure(link, model, &times);
         } else if let Some(watch) = link.watches.get(model) {
             // This frame will never be done.
             watch.disarm(frame.timestamp);
         }
     }
-    let dropped = source.dropped().saturating_sub(before);
+    let damaged = matches!(result, Ok(Step::Damaged(_)));
+    let dropped = source.dropped().saturating_sub(before) + u64::from(damaged);
+    count_dropped(dropped, eyes, link);
+    result
+}
+
+/// Counts frames that no eye of a camera has seen.
+fn count_dropped(dropped: u64, eyes: &[Eye<'_>], link: &Link) {
     link.metrics.total.dropped.fetch_add(dropped, Relaxed);
-    for eye in &*eyes {
+    for eye in eyes {
         if let Some(measured) = link.metrics.models.get(eye.lane.model) {
             measured.dropped.fetch_add(dropped, Relaxed);
         }
     }
-    result.map(|()| true)
 }
 
 /// Counts a frame of `model` and the time of its stages.
@@ -151,7 +182,13 @@ fn session(
         }
         eyes.push(Eye { sight, lane });
     }
+    let mut host = Host::new(&link.home, thread.real_time);
+    let mut source = Paced {
+        source: &mut *source,
+        pace: Pace::new(thread.real_time),
+    };
     let mut last_frame = monotonic_now();
+    let mut damage = None;
     let limit = frame_limit(&link, &models);
     while !link.stopping() {
         for model in &models {
@@ -159,18 +196,30 @@ fn session(
                 kept.give(promise);
             }
         }
-        if step(
-            &mut *source,
+        let stepped = step(
+            &mut source,
             &mut eyes,
             keeper.as_deref_mut(),
             &link,
             FRAME_WAIT,
-        )? {
-            thread.fault = None;
-            last_frame = monotonic_now();
-        } else if monotonic_now().saturating_sub(last_frame) > limit * 2 {
+        )?;
+        match stepped {
+            Step::Seen => {
+                host.worked(source.pace.working());
+                thread.fault = None;
+                damage = None;
+                last_frame = monotonic_now();
+                continue;
+            }
+            Step::Damaged(how) => damage = Some(how),
+            Step::Silence => {}
+        }
+        if monotonic_now().saturating_sub(last_frame) > limit * 2 {
             // Some drivers stall for good after a disturbance; opening anew helps them.
-            return Err("camera lost: it delivers no frames".into());
+            return Err(match damage {
+                Some(how) => format!("camera lost: it delivers no whole frame: {how}"),
+                None => "camera lost: it delivers no frames".into(),
+            });
         }
     }
     Ok(())
@@ -203,7 +252,7 @@ fn load(
     for (lane, (model, inference)) in models.iter().zip(inferences).enumerate() {
         if inference.is_none() {
             let described = appliance.models.get(*model).ok_or("no such model")?;
-            let loaded = thread.load(|| Inference::load(described))?;
+            let loaded = thread.load(*model, described)?;
             thread.introduce(lane, &loaded)?;
             *inference = Some(loaded);
         }

@@ -38,7 +38,24 @@ impl Files {
         }
     }
 
-    /// Appends a record; begins a new file where it is time to.
+    /// Whether the file has its size. The next [`Record::State`] begins a new one, so that what
+    /// follows can be decided again without the files before it.
+    #[must_use]
+    pub fn full(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.written() >= self.file_bytes)
+    }
+
+    /// Ends the file although no state came: what the rules remember is not known in the next one
+    /// until it does.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn split(&mut self) -> io::Result<()> {
+        self.open.take().map_or(Ok(()), Self::close)
+    }
+
+    /// Appends a record; a state begins a new file if this one is full.
     ///
     /// # Errors
     /// What the disk says. The file is ended there: the next record begins a new one.
@@ -47,11 +64,10 @@ impl Files {
             self.models.retain(|known| known.index != model.index);
             self.models.push(model.clone());
         }
+        if matches!(record, Record::State(_)) && self.full() {
+            self.split()?;
+        }
         let mut writer = match self.open.take() {
-            Some(full) if full.written() >= self.file_bytes => {
-                Self::close(full)?;
-                self.begin()?
-            }
             Some(open) => open,
             None => self.begin()?,
         };
@@ -78,7 +94,7 @@ impl Files {
     /// # Errors
     /// What the disk says.
     pub fn finish(mut self) -> io::Result<()> {
-        self.open.take().map_or(Ok(()), Self::close)
+        self.split()
     }
 
     fn close(mut writer: Writer<BufWriter<File>>) -> io::Result<()> {

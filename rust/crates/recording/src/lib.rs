@@ -11,6 +11,7 @@ mod files;
 mod frame;
 mod header;
 mod reader;
+mod sampled;
 mod sighting;
 #[cfg(test)]
 mod tests;
@@ -21,13 +22,14 @@ pub use files::{EXTENSION, Files, parts};
 pub use frame::{Frame, MAX_PLANES, PlaneLayout};
 pub use header::{Header, Model};
 pub use reader::{Reader, RecordingError};
+pub use sampled::{MAX_SAMPLED, Sampled};
 pub use sighting::{MAX_DETECTIONS, MAX_POINTS, MAX_VALUES, Sighting};
 pub use writer::Writer;
 
 /// The first bytes of a recording.
 pub const MAGIC: [u8; 8] = *b"edgerec\n";
-/// The version of the format that this crate reads and writes.
-pub const VERSION: u32 = 1;
+/// The version of the format that this crate writes; it reads all from 1 on.
+pub const VERSION: u32 = 2;
 /// Most bytes of a record's content: a frame of 8192 × 8192 pixels of three bytes, and its head.
 pub const MAX_RECORD: u32 = 3 * 8192 * 8192 + 4096;
 
@@ -49,12 +51,18 @@ pub enum Record {
         /// Bit m: camera or model m begin anew; its tracker has forgotten everything too.
         anew: u32,
     },
+    /// What the rules remember after the evaluation before it (`Rules::save`): from here on the same
+    /// can be decided again, whatever stood before. Since version 2.
+    State(Vec<u8>),
     /// What a camera gave to its models.
     Frame(Frame),
     /// What a sensor gave to its model.
     Window(Window),
     /// What a model made of it.
     Sighting(Sighting),
+    /// What a sensor sampled since the last evaluation; belongs to the evaluation that follows. Since
+    /// version 2.
+    Samples(Sampled),
     /// The rules were evaluated.
     Evaluation(Evaluation),
     /// Something is missing here, because the disk or the recorder was too slow.
@@ -82,6 +90,6 @@ pub struct Gap {
     /// Frames and windows that were not kept. Decisions can be replayed all the same.
     pub frames: u64,
     /// Sightings, evaluations and resets that were not kept. What the rules remember is unknown from here to
-    /// the next [`Record::Rules`] or [`Record::Reset`].
+    /// the next [`Record::Rules`], [`Record::State`] or [`Record::Reset`].
     pub decisions: u64,
 }

@@ -3,7 +3,8 @@
 use crate::bytes::Content;
 use crate::writer::{FRAMING, kind};
 use crate::{
-    Evaluation, Frame, Gap, Header, MAGIC, MAX_RECORD, Model, Record, Sighting, VERSION, Window,
+    Evaluation, Frame, Gap, Header, MAGIC, MAX_RECORD, Model, Record, Sampled, Sighting, VERSION,
+    Window,
 };
 use std::io::{self, Read};
 
@@ -17,7 +18,7 @@ pub enum RecordingError {
     #[error("not a recording: it does not begin with \"edgerec\"")]
     NotARecording,
     /// From another version of this program.
-    #[error("a recording of format {0}; this program reads format {VERSION}")]
+    #[error("a recording of format {0}; this program reads formats up to {VERSION}")]
     Version(u32),
     /// The file ends within a record, as after a power cut. All before it is good.
     #[error("the recording is cut off at byte {position}")]
@@ -79,7 +80,7 @@ impl<R: Read> Reader<R> {
             return Err(RecordingError::NotARecording);
         }
         let version = u32::from_le_bytes(version);
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(RecordingError::Version(version));
         }
         let position = FIRST;
@@ -141,7 +142,7 @@ impl<R: Read> Reader<R> {
         let [kind, length @ ..] = head;
         let length = u32::from_le_bytes(length);
         let damaged = |reason| RecordingError::Damaged { position, reason };
-        if !(kind::HEADER..=kind::END).contains(&kind) {
+        if !(kind::HEADER..=kind::LAST).contains(&kind) {
             return Err(damaged("no such kind of record"));
         }
         if length > MAX_RECORD {
@@ -210,6 +211,8 @@ fn decode(kind: u8, content: &[u8]) -> Result<Record, &'static str> {
             decisions: content.u64()?,
         }),
         kind::END => Record::End,
+        kind::STATE => Record::State(content.raw(content.0.len())?.to_vec()),
+        kind::SAMPLES => Record::Samples(Sampled::decode(content)?),
         _ => return Err("no such kind of record"),
     };
     content.end()?;

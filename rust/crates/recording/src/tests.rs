@@ -1,5 +1,5 @@
 use super::*;
-use edgeai_config::{Colour, Day, Matrix, PixelFormat, Range};
+use edgeai_config::{Colour, Day, Matrix, PixelFormat, Range, Samples};
 use edgeai_decode::{Detection, Findings, Names, Point};
 use std::fs;
 use std::io::{self, Write};
@@ -95,7 +95,12 @@ fn every_kind() -> Vec<Record> {
             }],
             values: vec![0.75],
         }),
+        Record::Samples(Sampled::new(
+            62,
+            &[Samples::of(-1.5).merge(Samples::of(0.25)), Samples::NONE],
+        )),
         Record::Evaluation(evaluation),
+        Record::State(vec![1, 2, 3]),
         Record::Gap(Gap {
             frames: 1,
             decisions: 2,
@@ -133,7 +138,7 @@ fn the_bytes_are_those_of_the_manual() {
         frames: 1,
         decisions: 258,
     })]);
-    assert_eq!(bytes[..12], *b"edgerec\n\x01\0\0\0");
+    assert_eq!(bytes[..12], *b"edgerec\n\x02\0\0\0");
     let gap = &bytes[bytes.len() - 25..];
     assert_eq!(gap[..5], [9, 16, 0, 0, 0]);
     assert_eq!(gap[5..21], [1, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]);
@@ -194,7 +199,13 @@ fn forged(kind: u8, content: &[u8]) -> RecordingError {
 fn forged_contents_are_refused() {
     for (kind, content, reason) in [
         (0, vec![], "no such kind"),
-        (11, vec![], "no such kind"),
+        (13, vec![], "no such kind"),
+        (12, vec![0, 17], "more channels than a sensor has"),
+        (
+            12,
+            [vec![63, 2], vec![0; 80]].concat(),
+            "channels that there cannot be",
+        ),
         (3, vec![0], "longer than its fields"),
         (9, vec![0; 15], "shorter than its fields"),
         (5, vec![0; 7], "shorter than its fields"),
@@ -235,11 +246,14 @@ fn other_files_and_versions_are_told_apart() {
         Err(RecordingError::NotARecording)
     ));
     let mut bytes = recording(&[]);
-    bytes[8] = 2;
-    assert!(matches!(
-        Reader::new(bytes.as_slice()),
-        Err(RecordingError::Version(2))
-    ));
+    for (version, known) in [(0, false), (1, true), (2, true), (3, false)] {
+        bytes[8] = version;
+        let read = Reader::new(bytes.as_slice());
+        assert_eq!(read.is_ok(), known, "{version}");
+        if let Err(error) = read {
+            assert!(matches!(error, RecordingError::Version(told) if told == u32::from(version)));
+        }
+    }
 }
 
 #[test]
@@ -310,6 +324,9 @@ fn files_are_rotated_and_each_stands_alone() {
         files.write(&model).unwrap();
         for _ in 0..40 {
             files.write(&Record::Reset { anew: 0 }).unwrap();
+            let full = files.full();
+            files.write(&Record::State(vec![5])).unwrap();
+            assert!(!full || !files.full(), "a state begins a new file");
         }
         files.finish().unwrap();
     }
@@ -325,8 +342,12 @@ fn files_are_rotated_and_each_stands_alone() {
         last_part = Some(part);
         let records: Vec<_> = reader.map(Result::unwrap).collect();
         assert_eq!(
-            (records.first(), records.last()),
-            (Some(&model), Some(&Record::End))
+            (records.first(), records.get(1), records.last()),
+            (
+                Some(&model),
+                Some(&Record::State(vec![5])),
+                Some(&Record::End)
+            )
         );
     }
 }

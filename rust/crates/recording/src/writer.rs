@@ -16,6 +16,9 @@ pub(crate) mod kind {
     pub const EVALUATION: u8 = 8;
     pub const GAP: u8 = 9;
     pub const END: u8 = 10;
+    pub const STATE: u8 = 11;
+    pub const SAMPLES: u8 = 12;
+    pub const LAST: u8 = SAMPLES;
 }
 
 /// Bytes of a record besides its content: kind and length before it, checksum behind it.
@@ -68,6 +71,8 @@ impl<W: Write> Writer<W> {
             Record::Sighting(seen) => self.put(kind::SIGHTING, |fields| seen.encode(fields)),
             Record::Evaluation(made) => self.put(kind::EVALUATION, |fields| made.encode(fields)),
             Record::Gap(gap) => self.put(kind::GAP, |fields| gap.encode(fields)),
+            Record::State(state) => self.put(kind::STATE, |fields| fields.raw(state)),
+            Record::Samples(made) => self.put(kind::SAMPLES, |fields| made.encode(fields)),
             Record::End => self.put(kind::END, |_| {}),
         }
     }

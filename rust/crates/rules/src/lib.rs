@@ -9,15 +9,18 @@ mod error;
 mod observation;
 mod rule;
 mod scope;
+mod state;
 
 pub use error::RuleError;
 pub use observation::{Observation, Wall};
+pub use state::StateError;
 
 use due::Due;
 use edgeai_config::{Appliance, Level};
 use edgeai_decode::Names;
 use rule::Rule;
 use scope::Scope;
+use state::{Load, Save};
 use std::time::Duration;
 
 /// All rules of an appliance and what they remember.
@@ -108,7 +111,8 @@ impl Rules {
                 .counter
                 .and_then(|index| self.counters.get_mut(index))
             {
-                counter.value += rule.occurrences(seen, started);
+                let more = rule.occurrences(seen, started);
+                counter.value = counter.value.saturating_add(more);
             }
         }
         self.due = due.earliest();
@@ -182,6 +186,79 @@ impl Rules {
         self.levels.copy_from_slice(&self.safe);
         self.started = 0;
         self.due = None;
+    }
+
+    /// Writes into `out`, in place of what is there, all that the next evaluations depend on. Does
+    /// not allocate if `out` has room for [`Rules::state_room`] bytes.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        out.clear();
+        let to = &mut Save(out);
+        to.u8(state::VERSION);
+        to.time(self.last);
+        to.u32(u32::try_from(self.states.len()).unwrap_or(u32::MAX));
+        for rule in &self.states {
+            rule.save(to);
+        }
+        to.u32(u32::try_from(self.counters.len()).unwrap_or(u32::MAX));
+        for counter in &self.counters {
+            to.u64(counter.value);
+        }
+    }
+
+    /// How many bytes [`Rules::save`] writes at most.
+    #[must_use]
+    pub fn state_room(&self) -> usize {
+        // Version, time, two counts.
+        let head = 1 + 8 + 4 + 4;
+        let rules: usize = self.states.iter().map(Rule::room).sum();
+        head + rules + 8 * self.counters.len()
+    }
+
+    /// Remembers what rules of the same description remembered when they were saved. From here on
+    /// equal observations give equal decisions; the levels until then are safe.
+    ///
+    /// # Errors
+    /// The bytes are not the state of such rules; nothing is remembered then, as after
+    /// [`Rules::new`].
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let restored = self.load(&mut Load(bytes));
+        self.levels.copy_from_slice(&self.safe);
+        self.started = 0;
+        self.due = None;
+        if restored.is_err() {
+            for rule in &mut self.states {
+                rule.forget();
+            }
+            for counter in &mut self.counters {
+                counter.value = 0;
+            }
+            self.last = Duration::ZERO;
+        }
+        restored
+    }
+
+    fn load(&mut self, from: &mut Load<'_>) -> Result<(), StateError> {
+        match from.u8()? {
+            state::VERSION => {}
+            other => return Err(StateError::Version(other)),
+        }
+        let count = |count: u32, expected: usize, otherwise| {
+            let same = usize::try_from(count) == Ok(expected);
+            same.then_some(()).ok_or(StateError::Damaged(otherwise))
+        };
+        self.last = from.time()?;
+        count(from.u32()?, self.states.len(), "another number of rules")?;
+        for rule in &mut self.states {
+            rule.load(from)?;
+        }
+        let counters = self.counters.len();
+        count(from.u32()?, counters, "another number of counters")?;
+        for counter in &mut self.counters {
+            counter.value = from.u64()?;
+        }
+        let rest = from.0.is_empty();
+        rest.then_some(())
+            .ok_or(StateError::Damaged("it is too long"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a decision is made from.
 
-use edgeai_config::{Day, Level};
+use edgeai_config::{Day, Level, Samples};
 use edgeai_decode::Findings;
 use std::time::Duration;
 
@@ -28,6 +28,10 @@ pub struct Observation<'a> {
     /// Bit `c`: `sensors[c]` is a new sample since the last evaluation. Only statistics
     /// (`over_ms`) make a difference between old and new ones.
     pub sensors_fresh: u64,
+    /// Of each channel all samples since the last evaluation, where there were several; statistics
+    /// (`over_ms`) are made of these. Missing at the end or none: the value in `sensors` is the only
+    /// one. Looked at only where `sensors_fresh` says so.
+    pub samples: &'a [Samples],
 }
 
 /// Local time of day.
@@ -64,6 +68,12 @@ impl<'a> Observation<'a> {
         let value = self.sensors.get(channel).copied().flatten()?;
         let fresh = bit(self.sensors_fresh, channel);
         value.is_finite().then_some((value, fresh))
+    }
+
+    /// All samples of a fresh channel whose latest is `value`.
+    pub(crate) fn samples(&self, channel: usize, value: f64) -> Samples {
+        let several = self.samples.get(channel).filter(|it| it.count > 0.0);
+        several.copied().unwrap_or(Samples::of(value))
     }
 }
 

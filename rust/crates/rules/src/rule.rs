@@ -5,6 +5,7 @@ use crate::condition::Condition;
 use crate::due::Due;
 use crate::observation::Observation;
 use crate::scope::Scope;
+use crate::state::{Load, Save, StateError};
 use edgeai_config::{self as config, Level};
 use std::time::Duration;
 
@@ -126,6 +127,44 @@ impl Rule {
         self.absent = None;
         self.holds = None;
         self.blind = false;
+    }
+
+    /// What a rule remembers. `holds` and `blind` are found anew at each evaluation.
+    pub(crate) fn save(&self, to: &mut Save<'_>) {
+        to.bool(self.active);
+        to.option(self.absent, Save::time);
+        to.option(self.ended, Save::time);
+        to.option(self.latch.as_ref(), |to, latch| {
+            to.option(latch.last, Save::level);
+        });
+        self.condition.save(to);
+    }
+
+    /// How many bytes [`Rule::save`] writes at most.
+    pub(crate) fn room(&self) -> usize {
+        1 + 9 + 9 + 3 + self.condition.room()
+    }
+
+    pub(crate) fn load(&mut self, from: &mut Load<'_>) -> Result<(), StateError> {
+        self.active = from.bool()?;
+        self.absent = from.option(Load::time)?;
+        self.ended = from.option(Load::time)?;
+        let last = from.option(|from| from.option(Load::level))?;
+        match (&mut self.latch, last) {
+            (Some(latch), Some(last)) => latch.last = last,
+            (None, None) => {}
+            _ => return Err(StateError::Damaged("another rule has the latch")),
+        }
+        self.holds = None;
+        self.blind = false;
+        self.condition.load(from)
+    }
+
+    /// Everything, as if it was never evaluated.
+    pub(crate) fn forget(&mut self) {
+        self.reset(Duration::ZERO);
+        self.active = false;
+        self.ended = None;
     }
 }
 

@@ -82,6 +82,7 @@ fn a_decision_does_not_allocate() {
         values: vec!["anomaly".into()],
     };
     let mut rules = Rules::new(&appliance, &[names]).unwrap();
+    let mut state = Vec::with_capacity(rules.state_room());
     let before = ALLOCATIONS.get();
     let mut changes = 0;
     for turn in 0..10_000_u16 {
@@ -125,8 +126,10 @@ fn a_decision_does_not_allocate() {
         if turn == 5000 {
             rules.reset();
         }
+        rules.save(&mut state);
     }
     assert_eq!(ALLOCATIONS.get(), before);
+    assert!(state.len() > 4096, "objects and samples are remembered");
     assert!(changes > 100 && rules.counters()[0].value > 100);
     drop(std::hint::black_box(Box::new(1)));
     assert_eq!(ALLOCATIONS.get(), before + 1, "the counter counts");

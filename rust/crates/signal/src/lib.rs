@@ -30,7 +30,7 @@ pub use pwm::PwmChannel;
 pub use raspberry_pi::{RaspberryPi, RppalInput, RppalOutput};
 pub use sensors::{
     I2cRegisters, Measure, Notice, RETRY, SensorThreads, SensorValues, Sensors, SpiRegisters,
-    Window, WindowSource,
+    Window, WindowMaker, WindowSource,
 };
 
 use edgeai_config::{Bias, Drive, Edge, Level, Pwm};

@@ -145,6 +145,7 @@ fn sensors() {
         buffered: false,
         setup: Vec::new(),
         timeout_ms: None,
+        on_fault: edgeai_config::OnFault::Unknown,
         channels: vec![channel],
     };
     let mut sensors = Sensors::new(&[sensor]);
@@ -152,13 +153,14 @@ fn sensors() {
     let mut windows = sensors.window(0, 2, 2).unwrap();
     let (mut values, threads) = sensors.start(|_| ()).unwrap();
     let (mut out, mut fresh) = ([None], 0);
+    let mut samples = [edgeai_config::Samples::NONE];
     let count = allocations(|| {
         for _ in 0..3 {
             // The limit is for a window that never comes.
             let window = windows.next(Duration::from_secs(60));
             assert_eq!(window.map(|window| window.samples.len()), Some(2));
             let now = edgeai_realtime::monotonic_now();
-            fresh += values.read(now, &mut out);
+            fresh += values.read(now, &mut out, &mut samples);
             std::hint::black_box((values.unknown(), values.due()));
         }
     });

@@ -3,10 +3,11 @@
 mod frames;
 
 use anyhow::{Context, anyhow, bail};
-use edgeai_config::{Appliance, Level};
+use edgeai_config::{Appliance, Level, Realtime};
 use edgeai_engine::{Accelerator, Options, Runtime, runtime_named};
 use edgeai_pipeline::{
-    Eye, Handover, Inference, Link, Roster, Seen, Signals, lane, spawn_signal, step,
+    Eye, Handover, Host, Inference, Link, Pace, Paced, Roster, Seen, Signals, Step, lane,
+    spawn_signal, step,
 };
 use edgeai_preprocess::SourceSpec;
 use edgeai_signal::simulated::Bench;
@@ -108,6 +109,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         accelerator: Accelerator::from(arguments.accelerator.clone()),
         ..Options::default()
     };
+    if arguments.realtime {
+        let realtime = appliance.as_ref().map(|appliance| &appliance.realtime);
+        be_vision(realtime.unwrap_or(&Realtime::default()), arguments.threads)?;
+    }
     let mut inference = Inference::open(&directory, &options).map_err(|error| anyhow!(error))?;
     let appliance = match appliance.take() {
         Some(appliance) => appliance,
@@ -119,6 +124,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         print(&report);
     }
+    Ok(())
+}
+
+/// Makes this thread what a thread with a model is on a device, before the model is loaded.
+fn be_vision(realtime: &Realtime, threads: u32) -> anyhow::Result<()> {
+    if let Err(error) = edgeai_realtime::lock_memory() {
+        eprintln!("edgeai: memory is not locked: {error}");
+    }
+    edgeai_realtime::fifo(realtime.vision_priority).context("no SCHED_FIFO")?;
+    edgeai_realtime::leave_cpu_0(threads).context("no CPU affinity")?;
+    edgeai_realtime::prefault_stack();
     Ok(())
 }
 
@@ -194,12 +210,6 @@ fn measure(
         events,
         Arc::clone(&link),
     );
-    if arguments.realtime {
-        if let Err(error) = edgeai_realtime::lock_memory() {
-            eprintln!("edgeai: memory is not locked: {error}");
-        }
-        edgeai_realtime::fifo(appliance.realtime.vision_priority).context("no SCHED_FIFO")?;
-    }
     let priority = appliance.realtime.signal_priority;
     let signal = spawn_signal(signals, own_events, arguments.realtime.then_some(priority))?;
     let model = appliance.models.first().context("no model")?;
@@ -220,6 +230,11 @@ fn measure(
             sight: sight.map_err(|error| anyhow!(error))?,
             lane: &mut lane,
         }];
+        let mut host = Host::new(&link.home, arguments.realtime);
+        let mut source = Paced {
+            source: &mut *source,
+            pace: Pace::new(arguments.realtime),
+        };
         for number in 0..arguments.frames + WARM_UP {
             if number == WARM_UP {
                 samples = Samples::default();
@@ -231,7 +246,8 @@ fn measure(
                 Level::Low
             };
             bench.pull(TOGGLE, level);
-            one(source, &mut eyes, &link, &mut samples)?;
+            one(&mut source, &mut eyes, &link, &mut samples)?;
+            host.worked(source.pace.working());
             // Nobody reads what is told.
             while queue.pop().is_ok() {}
         }
@@ -279,12 +295,16 @@ struct Samples {
 
 /// One frame from the source to the lines.
 fn one(
-    source: &mut Loop,
+    source: &mut Paced<'_, Loop>,
     eyes: &mut [Eye<'_>],
     link: &Link,
     samples: &mut Samples,
 ) -> anyhow::Result<()> {
-    step(source, eyes, None, link, STUCK).map_err(|error| anyhow!(error))?;
+    match step(source, eyes, None, link, STUCK).map_err(|error| anyhow!(error))? {
+        Step::Seen => {}
+        Step::Damaged(how) => bail!("{how}"),
+        Step::Silence => bail!("no frame"),
+    }
     let eye = eyes.first_mut().context("no model")?;
     let mut waited = Duration::ZERO;
     let seen = loop {

@@ -10,3 +10,4 @@ pub mod run;
 pub mod safe;
 mod sampled;
 mod synthetic;
+pub mod trial;

@@ -1,10 +1,13 @@
 //! `edgeai replay`: does the same recording give the same decisions?
 
+mod listing;
+
 use anyhow::{Context, anyhow, bail};
 use edgeai_config::Appliance;
 use edgeai_engine::Options;
 use edgeai_pipeline::{Inference, Perception, Replay, Report};
 use edgeai_recording::{Header, Model, Reader, Record, RecordingError, parts};
+use listing::Listing;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -23,6 +26,9 @@ pub struct Arguments {
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
+    /// Do not list what was decided when, only whether it is the same
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -59,8 +65,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         From::Findings => Replay::of_findings(&appliance),
         From::Frames => Replay::of_frames(&appliance, models),
     };
+    let mut listing = (!arguments.json && !arguments.quiet).then(|| Listing::new(&appliance));
     for (file, reader) in files.iter().zip(readers) {
-        play(&mut replay, reader, &appliance, arguments)
+        play(&mut replay, reader, &appliance, listing.as_mut(), arguments)
             .with_context(|| file.display().to_string())?;
     }
     let report = replay.finish();
@@ -71,6 +78,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if report.different > 0 {
         bail!("{} decisions differ", report.different);
+    }
+    if report.states_different > 0 {
+        bail!("{} states differ", report.states_different);
     }
     if !report.same() {
         bail!("no decision could be compared");
@@ -102,6 +112,7 @@ fn play(
     replay: &mut Replay<'_>,
     mut reader: Recording,
     appliance: &Appliance,
+    mut listing: Option<&mut Listing<'_>>,
     arguments: &Arguments,
 ) -> anyhow::Result<()> {
     replay
@@ -112,6 +123,11 @@ fn play(
             Ok(Some(record)) => {
                 if let (Record::Model(model), From::Frames) = (&record, arguments.from) {
                     compare_model(model, appliance, arguments.models.as_deref());
+                }
+                if let (Record::Evaluation(made), Some(listing)) = (&record, listing.as_deref_mut())
+                    && let Some(line) = listing.line(made)
+                {
+                    println!("{line}");
                 }
                 let position = reader.position();
                 replay
@@ -148,10 +164,13 @@ fn compare_model(recorded: &Model, appliance: &Appliance, models: Option<&Path>)
 
 fn print(report: &Report, header: &Header) {
     println!("recorded by {}", header.program);
-    if report.sightings + report.without_frame > 0 {
+    if report.sightings + report.without_frame + report.without_memory > 0 {
         println!(
-            "{} sightings made again, {} different; {} without frame",
-            report.sightings, report.sightings_different, report.without_frame
+            "{} sightings made again, {} different; {} without frame, {} without what the model remembered",
+            report.sightings,
+            report.sightings_different,
+            report.without_frame,
+            report.without_memory
         );
     }
     if let Some(first) = &report.first_sighting_different {
@@ -161,6 +180,12 @@ fn print(report: &Report, header: &Header) {
         "{} evaluations compared, {} decisions different; {} could not be compared",
         report.evaluations, report.different, report.not_compared
     );
+    if report.states > 0 {
+        println!(
+            "{} states of the rules compared, {} different",
+            report.states, report.states_different
+        );
+    }
     if let Some(first) = &report.first_difference {
         println!("first: at {} s: {}", first.time, first.what);
     }

@@ -1,7 +1,9 @@
 //! `edgeai run`.
 
+use super::trial;
 use anyhow::Context;
 use edgeai_config::{Effective, IMAGE_FILE, OWNER_FILE};
+use edgeai_pipeline::TrialCommand;
 use edgeai_realtime::monotonic_now;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,6 +48,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         telemetry_socket: TELEMETRY_SOCKET.into(),
         // What was valid a moment ago; an empty text would spoil recordings only.
         description: edgeai_config::read(&source).unwrap_or_default(),
+        trial: Some(TrialCommand {
+            description: source,
+            command: trial::command,
+        }),
         image: release(&std::fs::read_to_string(RELEASE_FILE).unwrap_or_default()),
     };
     edgeai_pipeline::run(&appliance, &options)?;

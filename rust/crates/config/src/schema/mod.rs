@@ -12,7 +12,7 @@ pub use camera::{Camera, PixelFormat};
 pub use deadline::{Deadline, OnMiss, Realtime};
 pub use model::{Accelerator, Model, OnFallback, Runtime, Track};
 pub use rule::{Day, Direction, Rule, Statistic, Then, When};
-pub use sensor::{Channel, SampleType, Sensor, SensorKind};
+pub use sensor::{Channel, OnFault, SampleType, Sensor, SensorKind};
 pub use signal::{Bias, Drive, Edge, Gpio, GpioBackend, Input, Level, Output, Pwm};
 
 use one_or_many::one_or_many;
@@ -71,6 +71,10 @@ pub struct Recording {
     /// This many are kept, 1 ..= 1000; the oldest is deleted first.
     #[serde(default = "default_files")]
     pub files: u32,
+    /// Frames, and windows of samples, are kept too; without them a recording holds findings, inputs,
+    /// values of sensors and decisions, and no picture.
+    #[serde(default = "default_frames")]
+    pub frames: bool,
 }
 
 /// `[[service]]`
@@ -86,6 +90,10 @@ pub struct Service {
 
 fn default_file_mib() -> u32 {
     64
+}
+
+fn default_frames() -> bool {
+    true
 }
 
 fn default_files() -> u32 {

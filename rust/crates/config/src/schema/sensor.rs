@@ -30,9 +30,24 @@ pub struct Sensor {
     pub setup: Vec<Vec<u8>>,
     /// No sample for so long is a fault, ms, 1 ..= 60000. Absent: ten periods, at least 1 s.
     pub timeout_ms: Option<u32>,
+    /// What a fault means for the outputs.
+    #[serde(default)]
+    pub on_fault: OnFault,
     /// What it measures, 1 ..= 16; all sensors together at most 64.
     #[serde(rename = "channel")]
     pub channels: Vec<Channel>,
+}
+
+/// Values of `on_fault`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum OnFault {
+    /// Its channels are unknown; an output is safe if one of its rules cannot be decided without.
+    #[default]
+    Unknown,
+    /// All outputs are safe, as without a camera, whatever their rules need.
+    Safe,
 }
 
 /// Values of `kind`.

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::place::Path;
-use crate::{GpioBackend, Line, Output, PwmChannel};
+use crate::{Bias, Drive, GpioBackend, Line, Output, PwmChannel};
 
 /// Lines of either direction: what a single request of the GPIO character device would hold twice.
 const MAX_LINES: usize = 32;
@@ -21,6 +21,10 @@ impl Check<'_> {
                 &input.line,
                 &mut taken,
             );
+            if self.rppal() && input.bias == Bias::AsIs {
+                let message = "backend = \"rppal\" always sets a bias; expected pull-up, pull-down or disabled";
+                self.object(&path.key("bias"), message);
+            }
             let path = path.key("debounce_ms");
             self.range(&path, " ms", input.debounce_ms, 0..=10_000);
         }
@@ -48,9 +52,18 @@ impl Check<'_> {
                     self.object(&path, "an output needs a line or a pwm; add one here");
                 }
             }
+            if self.rppal() && output.drive != Drive::PushPull {
+                let message =
+                    "backend = \"rppal\" drives push-pull only; backend = \"cdev\" has this";
+                self.object(&path.key("drive"), message);
+            }
             let path = path.key("min_interval_ms");
             self.range(&path, " ms", output.min_interval_ms, 0..=60_000);
         }
+    }
+
+    fn rppal(&self) -> bool {
+        self.appliance.gpio.backend == GpioBackend::Rppal
     }
 
     fn line<'l>(
@@ -65,8 +78,7 @@ impl Check<'_> {
             Ok(line) => line,
             Err(expected) => return self.object(&path, expected),
         };
-        let rppal = self.appliance.gpio.backend == GpioBackend::Rppal;
-        if rppal && !matches!(line, Line::Offset { chip: 0, .. }) {
+        if self.rppal() && !matches!(line, Line::Offset { chip: 0, .. }) {
             let message = "with backend = \"rppal\" a line is \"gpiochip0:<BCM number>\"";
             self.object(&path, message);
         }

@@ -2,7 +2,7 @@
 
 use crate::rig::{GREY, Grey, Rig, appliance, inference};
 use edgeai_config::{Level, Recording, Track};
-use edgeai_pipeline::{Eye, Inference, Note, step};
+use edgeai_pipeline::{Eye, Inference, Note, Step, step};
 use edgeai_recording::Record;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -62,6 +62,7 @@ fn neither_does_the_recording_of_it_allocate() {
         directory: "/nonexistent".into(),
         file_mib: 1,
         files: 1,
+        frames: true,
     });
     let mut rig = Rig::new(&appliance, &["door", "stop", "lamp"]);
     frames_without_allocation(&mut rig, &mut inference(true));
@@ -104,7 +105,7 @@ fn frames_without_allocation(rig: &mut Rig, inference: &mut Inference) {
             &rig.link,
             Duration::from_secs(1),
         );
-        assert_eq!(seen, Ok(true));
+        assert_eq!(seen, Ok(Step::Seen));
         rig.signals.round();
         // The recorder's part, as far as it gives back what it got.
         while let Ok(kept) = shelf.kept.pop() {

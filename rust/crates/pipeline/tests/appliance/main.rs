@@ -1,6 +1,7 @@
 //! The pipeline from a frame to a line, without hardware.
 
 mod allocation;
+mod damage;
 mod replay;
 mod rig;
 mod safety;

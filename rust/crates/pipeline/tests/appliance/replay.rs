@@ -20,6 +20,7 @@ fn recorded(appliance: &mut Appliance) -> Vec<Record> {
         directory: "/nonexistent".into(),
         file_mib: 1,
         files: 1,
+        frames: true,
     });
     appliance.rules[0].when.for_ms = 1;
     appliance.rules[0].then.hold_ms = 2;

@@ -2,9 +2,12 @@
 
 use crate::rig::{Rig, appliance, names};
 use edgeai_config::Level::{self, High, Low};
+use edgeai_config::OnFault;
 use edgeai_pipeline::{Event, Handover, Reason};
 use edgeai_realtime::monotonic_now;
-use std::sync::atomic::Ordering::Relaxed;
+use edgeai_signal::{Measure, Sensors};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 const LINES: [&str; 3] = ["door", "stop", "lamp"];
@@ -264,4 +267,81 @@ fn each_model_has_a_deadline_of_its_own() {
     assert_eq!((rig.levels(), rig.misses()), (CLEAR, 1));
     assert_eq!(rig.link.metrics.models[1].deadline_misses.load(Relaxed), 1);
     assert_eq!(rig.link.metrics.models[0].deadline_misses.load(Relaxed), 0);
+}
+
+/// A sensor that fails while it is told to.
+struct Gauge(Arc<AtomicBool>);
+
+impl Measure for Gauge {
+    fn channels(&self) -> usize {
+        1
+    }
+
+    fn measure(&mut self, out: &mut [f64]) -> Result<(), String> {
+        out.fill(1.0);
+        let broken = self.0.load(Relaxed);
+        (!broken).then_some(()).ok_or("the wire is off".into())
+    }
+}
+
+/// Goes round until the outputs are so; the limit is for what never comes.
+fn becomes(rig: &mut Rig, levels: (Level, Level)) -> bool {
+    let end = monotonic_now() + Duration::from_secs(60);
+    while rig.levels() != levels && monotonic_now() < end {
+        rig.signals.round();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    rig.levels() == levels
+}
+
+#[test]
+fn without_a_vital_sensor_all_outputs_are_safe() {
+    for on_fault in [OnFault::Safe, OnFault::Unknown] {
+        let mut appliance = appliance(60_000, "warn");
+        let text = r#"
+            deadline = { frame_to_action_ms = 1 }
+            sensor = [{ name = "gauge", kind = "i2c", device = "/dev/i2c-1", address = 9, rate_hz = 100, timeout_ms = 60000, channel = [{ name = "x", type = "u8" }] }]
+            rule = [{ name = "r", when = { value = "gauge.x", above = 2 }, then = { telemetry = true } }]
+        "#;
+        let described = edgeai_config::parse("sensor.toml", text).unwrap();
+        appliance.sensors = described.sensors;
+        appliance.sensors[0].on_fault = on_fault;
+        let mut rig = Rig::new(&appliance, &LINES);
+        let broken = Arc::new(AtomicBool::new(false));
+        let mut sensors = Sensors::new(&appliance.sensors);
+        let gauge = Arc::clone(&broken);
+        sensors.plug(0, move || Ok(Gauge(Arc::clone(&gauge))));
+        let (values, threads) = sensors.start(|_| ()).unwrap();
+        rig.signals.set_sensors(values);
+        let frames = |rig: &mut Rig| {
+            for sequence in 1..50 {
+                rig.empty_frame(sequence, Duration::ZERO);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        };
+        let frames_until_clear = |rig: &mut Rig| {
+            let end = monotonic_now() + Duration::from_secs(60);
+            while rig.levels() != CLEAR && monotonic_now() < end {
+                frames(rig);
+            }
+            assert_eq!(rig.levels(), CLEAR, "{on_fault:?}");
+        };
+        frames_until_clear(&mut rig);
+        rig.safe_reasons();
+        broken.store(true, Relaxed);
+        if on_fault == OnFault::Unknown {
+            // No rule of an output needs it.
+            frames(&mut rig);
+            assert_eq!((rig.levels(), rig.safe_reasons()), (CLEAR, vec![]));
+            continue;
+        }
+        assert!(becomes(&mut rig, SAFE));
+        frames(&mut rig);
+        assert_eq!(rig.levels(), SAFE, "frames do not end it");
+        let reason = Reason::Fault("sensor gauge is not known".into());
+        assert_eq!(rig.safe_reasons(), [reason]);
+        broken.store(false, Relaxed);
+        frames_until_clear(&mut rig);
+        drop(threads);
+    }
 }

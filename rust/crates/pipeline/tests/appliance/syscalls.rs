@@ -3,7 +3,9 @@
 
 use crate::rig::{GREY, Grey, appliance, inference, names};
 use edgeai_config::Level;
-use edgeai_pipeline::{Eye, Handover, Link, Roster, Signals, lane, spawn_signal, step};
+use edgeai_pipeline::{
+    Eye, Handover, Host, Link, Pace, Paced, Roster, Signals, Step, lane, spawn_signal, step,
+};
 use edgeai_signal::simulated::Bench;
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
@@ -55,11 +57,18 @@ fn frames() {
         events,
         Arc::clone(&link),
     );
-    let signal = spawn_signal(signals, own_events, None).unwrap();
+    // Without the privilege it runs without.
+    let priority = appliance.realtime.signal_priority;
+    let signal = spawn_signal(signals, own_events, Some(priority)).unwrap();
     let rules = Roster::new(Arc::new(appliance)).enter(0, &names());
     lane.insist(Handover::Rules(rules.unwrap().unwrap()), &link);
     let mut inference = inference(false);
-    let mut camera = Grey::new(Duration::ZERO);
+    let mut camera = Paced {
+        source: &mut Grey::new(Duration::ZERO),
+        // These frames are never waited for, as those of a camera would be.
+        pace: Pace::new(false),
+    };
+    let mut host = Host::new(&link.home, true);
     let mut eyes = [Eye {
         sight: inference.look_through(&GREY, None, None).unwrap(),
         lane: &mut lane,
@@ -67,7 +76,8 @@ fn frames() {
     let mut frame = |door: Level| {
         bench.pull("door", door);
         let seen = step(&mut camera, &mut eyes, None, &link, Duration::from_secs(1));
-        assert_eq!(seen, Ok(true));
+        assert_eq!(seen, Ok(Step::Seen));
+        host.worked(camera.pace.working());
         // Waiting must not be counted, so it is done without the system.
         while eyes[0].lane.returned().is_none() {
             std::hint::spin_loop();

@@ -1,18 +1,17 @@
 //! `crosses`
 
 use super::Truth;
+use super::places::Places;
 use crate::RuleError;
 use crate::observation::{News, Observation};
 use crate::scope::Scope;
+use crate::state::{Load, Save, StateError};
 use edgeai_config::{Direction, When};
 use edgeai_decode::Detection;
 
-/// Objects whose last place is remembered; of more, the one not seen for longest is forgotten.
-const TRACKS: usize = 256;
-
 /// A place in the frame in units of 2⁻²⁴, so that every comparison below is exact: an `f32` in
 /// 0.5 ..= 1 is a multiple of that, and twice an area has fewer than 50 bits.
-type Place = [i64; 2];
+pub(super) type Place = [i64; 2];
 
 #[derive(Debug)]
 pub(super) struct Crossing {
@@ -21,21 +20,9 @@ pub(super) struct Crossing {
     score: f32,
     line: [Place; 2],
     direction: Option<Direction>,
-    tracks: Box<[Track]>,
-    /// How many of `tracks` are in use.
-    known: usize,
-    /// Number of the latest result.
-    result: u64,
+    places: Places,
     /// How many objects went over the line in the latest result; `None`: there is none.
     crossings: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Track {
-    number: u32,
-    place: Place,
-    /// Number of the result that it was last seen in.
-    result: u64,
 }
 
 impl Crossing {
@@ -52,9 +39,7 @@ impl Crossing {
             score: when.score.unwrap_or(0.0),
             line: line.map(place),
             direction: when.direction,
-            tracks: vec![Track::default(); TRACKS].into(),
-            known: 0,
-            result: 0,
+            places: Places::new(),
             crossings: None,
         })
     }
@@ -64,7 +49,7 @@ impl Crossing {
             News::Unknown => self.reset(),
             News::Same => {}
             News::New(findings) => {
-                self.result += 1;
+                self.places.begin();
                 let moved = findings.detections.iter();
                 self.crossings = Some(moved.map(|seen| u64::from(self.moves(seen))).sum());
             }
@@ -82,23 +67,9 @@ impl Crossing {
         if !counts {
             return false;
         }
-        let present = Track {
-            number: seen.track,
-            place: place(centre),
-            result: self.result,
-        };
-        let known = self.tracks.get_mut(..self.known).unwrap_or_default();
-        if let Some(track) = known.iter_mut().find(|track| track.number == seen.track) {
-            let last = std::mem::replace(track, present);
-            return self.is_crossed(last.place, present.place);
-        }
-        if let Some(free) = self.tracks.get_mut(self.known) {
-            *free = present;
-            self.known += 1;
-        } else if let Some(oldest) = self.tracks.iter_mut().min_by_key(|track| track.result) {
-            *oldest = present;
-        }
-        false
+        let present = place(centre);
+        let last = self.places.see(seen.track, present);
+        last.is_some_and(|last| self.is_crossed(last, present))
     }
 
     fn is_crossed(&self, from: Place, to: Place) -> bool {
@@ -124,9 +95,22 @@ impl Crossing {
         }
     }
 
-    pub(super) const fn reset(&mut self) {
-        self.known = 0;
+    pub(super) fn reset(&mut self) {
+        self.places.forget();
         self.crossings = None;
+    }
+
+    /// Bytes of [`Crossing::save`], at most.
+    pub(super) const ROOM: usize = 9 + Places::ROOM;
+
+    pub(super) fn save(&self, to: &mut Save<'_>) {
+        to.option(self.crossings, Save::u64);
+        self.places.save(to);
+    }
+
+    pub(super) fn load(&mut self, from: &mut Load<'_>) -> Result<(), StateError> {
+        self.crossings = from.option(Load::u64)?;
+        self.places.load(from)
     }
 }
 

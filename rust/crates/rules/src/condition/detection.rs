@@ -1,9 +1,10 @@
 //! `class`
 
-use super::{Truth, zone};
+use super::{Truth, load_truth, save_truth, zone};
 use crate::RuleError;
 use crate::observation::{News, Observation};
 use crate::scope::Scope;
+use crate::state::{Load, Save, StateError};
 use edgeai_config::When;
 use edgeai_decode::{self as decode, Findings};
 
@@ -82,5 +83,14 @@ impl Detection {
 
     pub(super) const fn reset(&mut self) {
         self.holds = None;
+    }
+
+    pub(super) fn save(&self, to: &mut Save<'_>) {
+        save_truth(self.holds, to);
+    }
+
+    pub(super) fn load(&mut self, from: &mut Load<'_>) -> Result<(), StateError> {
+        self.holds = load_truth(from)?;
+        Ok(())
     }
 }

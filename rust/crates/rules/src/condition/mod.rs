@@ -3,6 +3,7 @@
 mod crossing;
 mod detection;
 mod number;
+mod places;
 mod schedule;
 mod window;
 mod zone;
@@ -11,6 +12,7 @@ use crate::RuleError;
 use crate::due::Due;
 use crate::observation::Observation;
 use crate::scope::Scope;
+use crate::state::{Load, Save, StateError};
 use crossing::Crossing;
 use detection::Detection;
 use edgeai_config::{Level, When};
@@ -134,6 +136,74 @@ impl Condition {
             Kind::Not(inner) => inner.reset(),
         }
     }
+
+    pub(crate) fn save(&self, to: &mut Save<'_>) {
+        to.u8(self.tag());
+        to.option(self.since, Save::time);
+        match &self.kind {
+            Kind::Detection(detection) => detection.save(to),
+            Kind::Crossing(crossing) => crossing.save(to),
+            Kind::Number(number) => number.save(to),
+            Kind::Input { .. } | Kind::Between(_) => {}
+            Kind::All(inner) | Kind::Any(inner) => {
+                inner.iter().for_each(|condition| condition.save(to));
+            }
+            Kind::Not(inner) => inner.save(to),
+        }
+    }
+
+    /// How many bytes [`Condition::save`] writes at most.
+    pub(crate) fn room(&self) -> usize {
+        let kind = match &self.kind {
+            Kind::Detection(_) => TRUTH,
+            Kind::Crossing(_) => Crossing::ROOM,
+            Kind::Number(_) => Number::ROOM,
+            Kind::Input { .. } | Kind::Between(_) => 0,
+            Kind::All(inner) | Kind::Any(inner) => inner.iter().map(Self::room).sum(),
+            Kind::Not(inner) => inner.room(),
+        };
+        1 + 9 + kind
+    }
+
+    pub(crate) fn load(&mut self, from: &mut Load<'_>) -> Result<(), StateError> {
+        from.expect(self.tag(), "another condition")?;
+        self.since = from.option(Load::time)?;
+        match &mut self.kind {
+            Kind::Detection(detection) => detection.load(from),
+            Kind::Crossing(crossing) => crossing.load(from),
+            Kind::Number(number) => number.load(from),
+            Kind::Input { .. } | Kind::Between(_) => Ok(()),
+            Kind::All(inner) | Kind::Any(inner) => inner
+                .iter_mut()
+                .try_for_each(|condition| condition.load(from)),
+            Kind::Not(inner) => inner.load(from),
+        }
+    }
+
+    /// Says in a state what kind of condition it is of.
+    const fn tag(&self) -> u8 {
+        match &self.kind {
+            Kind::Detection(_) => 0,
+            Kind::Crossing(_) => 1,
+            Kind::Number(_) => 2,
+            Kind::Input { .. } => 3,
+            Kind::Between(_) => 4,
+            Kind::All(_) => 5,
+            Kind::Any(_) => 6,
+            Kind::Not(_) => 7,
+        }
+    }
+}
+
+/// Bytes of a truth, at most.
+const TRUTH: usize = 2;
+
+fn save_truth(truth: Truth, to: &mut Save<'_>) {
+    to.option(truth, Save::bool);
+}
+
+fn load_truth(from: &mut Load<'_>) -> Result<Truth, StateError> {
+    from.option(Load::bool)
 }
 
 /// `all` (decided by the first false) and `any` (decided by the first true), by Kleene's strong

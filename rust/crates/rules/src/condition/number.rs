@@ -1,11 +1,12 @@
 //! `value`
 
-use super::Truth;
 use super::window::Window;
+use super::{TRUTH, Truth, load_truth, save_truth};
 use crate::RuleError;
 use crate::observation::{News, Observation};
 use crate::scope::{Scope, Source};
-use edgeai_config::When;
+use crate::state::{Load, Save, StateError};
+use edgeai_config::{Samples, When};
 
 #[derive(Debug)]
 pub(super) struct Number {
@@ -44,10 +45,10 @@ impl Number {
         match self.reading(seen) {
             News::Unknown => self.reset(),
             News::Same => {}
-            News::New(value) => {
+            News::New((value, samples)) => {
                 let value = match &mut self.window {
                     None => Some(value),
-                    Some(window) => window.add(seen.now, value),
+                    Some(window) => window.add(seen.now, samples),
                 };
                 let value = value.filter(|value| value.is_finite());
                 self.holds = value.map(|value| self.exceeds(value));
@@ -56,11 +57,14 @@ impl Number {
         self.holds
     }
 
-    fn reading(&self, seen: &Observation<'_>) -> News<f64> {
+    /// The latest value, and all samples since the last evaluation.
+    fn reading(&self, seen: &Observation<'_>) -> News<(f64, Samples)> {
         match self.source {
             Source::Sensor(channel) => match (seen.sensor(channel), &self.window) {
                 // An old sample is as good as a new one, except in a statistic.
-                (Some((value, fresh)), window) if fresh || window.is_none() => News::New(value),
+                (Some((value, fresh)), window) if fresh || window.is_none() => {
+                    News::New((value, seen.samples(channel, value)))
+                }
                 (Some(_), _) => News::Same,
                 (None, _) => News::Unknown,
             },
@@ -68,7 +72,10 @@ impl Number {
                 News::Unknown => News::Unknown,
                 News::Same => News::Same,
                 News::New(findings) => match findings.values.get(value) {
-                    Some(value) if value.is_finite() => News::New(f64::from(*value)),
+                    Some(value) if value.is_finite() => {
+                        let value = f64::from(*value);
+                        News::New((value, Samples::of(value)))
+                    }
                     _ => News::Unknown,
                 },
             },
@@ -91,6 +98,23 @@ impl Number {
         self.holds = None;
         if let Some(window) = &mut self.window {
             window.clear();
+        }
+    }
+
+    /// Bytes of [`Number::save`], at most.
+    pub(super) const ROOM: usize = TRUTH + 1 + Window::ROOM;
+
+    pub(super) fn save(&self, to: &mut Save<'_>) {
+        save_truth(self.holds, to);
+        to.option(self.window.as_ref(), |to, window| window.save(to));
+    }
+
+    pub(super) fn load(&mut self, from: &mut Load<'_>) -> Result<(), StateError> {
+        self.holds = load_truth(from)?;
+        match (&mut self.window, from.bool()?) {
+            (Some(window), true) => window.load(from),
+            (None, false) => Ok(()),
+            _ => Err(StateError::Damaged("another condition has over_ms")),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A statistic of the last so many milliseconds, in memory that does not depend on the rate of
 //! samples.
 
-use edgeai_config::Statistic;
+use crate::state::{Load, Save, StateError};
+use edgeai_config::{Samples, Statistic};
 use std::time::Duration;
 
 /// Parts of a window; a sample leaves it together with the others of its part.
@@ -14,60 +15,11 @@ const SLICES_U64: u64 = SLICES as u64;
 pub(super) struct Window {
     over: Duration,
     statistic: Statistic,
-    slices: Box<[Slice; SLICES]>,
+    slices: Box<[Samples; SLICES]>,
     /// Time of the first sample, and of the last.
     samples: Option<(Duration, Duration)>,
     /// Number of the last sample's slice, from the first sample.
     newest: u64,
-}
-
-/// Samples of a slice; mean and squares by B. P. Welford (Technometrics 4, 1962).
-#[derive(Debug, Clone, Copy)]
-struct Slice {
-    count: f64,
-    mean: f64,
-    /// Sum of the squares about the mean.
-    squares: f64,
-    min: f64,
-    max: f64,
-}
-
-impl Slice {
-    const EMPTY: Self = Self {
-        count: 0.0,
-        mean: 0.0,
-        squares: 0.0,
-        min: f64::INFINITY,
-        max: f64::NEG_INFINITY,
-    };
-
-    const fn of(sample: f64) -> Self {
-        Self {
-            count: 1.0,
-            mean: sample,
-            squares: 0.0,
-            min: sample,
-            max: sample,
-        }
-    }
-
-    /// T. F. Chan, G. H. Golub, R. J. Le Veque (Stanford STAN-CS-79-773, 1979).
-    fn merge(self, other: Self) -> Self {
-        let count = self.count + other.count;
-        if other.count == 0.0 || self.count == 0.0 {
-            return if self.count == 0.0 { other } else { self };
-        }
-        let apart = other.mean - self.mean;
-        Self {
-            count,
-            mean: self.mean + apart * (other.count / count),
-            squares: self.squares
-                + other.squares
-                + apart * apart * (self.count * other.count / count),
-            min: self.min.min(other.min),
-            max: self.max.max(other.max),
-        }
-    }
 }
 
 impl Window {
@@ -75,28 +27,28 @@ impl Window {
         Self {
             over: Duration::from_millis(over_ms.max(1).into()),
             statistic,
-            slices: Box::new([Slice::EMPTY; SLICES]),
+            slices: Box::new([Samples::NONE; SLICES]),
             samples: None,
             newest: 0,
         }
     }
 
-    /// The statistic with a new sample; `None` until there have been samples for `over_ms`.
-    pub(super) fn add(&mut self, now: Duration, sample: f64) -> Option<f64> {
+    /// The statistic with new samples; `None` until there have been samples for `over_ms`.
+    pub(super) fn add(&mut self, now: Duration, samples: Samples) -> Option<f64> {
         let (first, last) = self.samples.unwrap_or((now, now));
         if now.saturating_sub(last) >= self.over {
             self.clear();
-            return self.add(now, sample);
+            return self.add(now, samples);
         }
         self.samples = Some((first, now));
         let elapsed = now.saturating_sub(first);
         let number = self.number(elapsed);
         for stale in (self.newest + 1..=number).rev().take(SLICES) {
-            *self.slice(stale) = Slice::EMPTY;
+            *self.slice(stale) = Samples::NONE;
         }
         self.newest = number;
         let slice = self.slice(number);
-        *slice = slice.merge(Slice::of(sample));
+        *slice = slice.merge(samples);
         (elapsed >= self.over).then(|| self.statistic())
     }
 
@@ -106,14 +58,14 @@ impl Window {
         u64::try_from(number).unwrap_or(u64::MAX)
     }
 
-    fn slice(&mut self, number: u64) -> &mut Slice {
+    fn slice(&mut self, number: u64) -> &mut Samples {
         let index = (number % SLICES_U64) as usize;
         &mut self.slices[index]
     }
 
     fn statistic(&self) -> f64 {
         let all = self.slices.iter().copied();
-        let all = all.fold(Slice::EMPTY, Slice::merge);
+        let all = all.fold(Samples::NONE, Samples::merge);
         match self.statistic {
             Statistic::Mean => all.mean,
             Statistic::Min => all.min,
@@ -125,8 +77,43 @@ impl Window {
 
     pub(super) fn clear(&mut self) {
         if self.samples.take().is_some() {
-            self.slices.fill(Slice::EMPTY);
+            self.slices.fill(Samples::NONE);
             self.newest = 0;
         }
+    }
+
+    /// Bytes of [`Window::save`], at most.
+    pub(super) const ROOM: usize = 1 + 2 * 8 + SLICES * 5 * 8;
+
+    pub(super) fn save(&self, to: &mut Save<'_>) {
+        to.option(self.samples, |to, (first, last)| {
+            to.time(first);
+            to.time(last);
+            for slice in self.slices.iter() {
+                for field in slice.fields() {
+                    to.f64(field);
+                }
+            }
+        });
+    }
+
+    pub(super) fn load(&mut self, from: &mut Load<'_>) -> Result<(), StateError> {
+        self.clear();
+        let samples = from.option(|from| Ok((from.time()?, from.time()?)))?;
+        let Some((first, last)) = samples else {
+            return Ok(());
+        };
+        let elapsed = last.checked_sub(first);
+        let elapsed = elapsed.ok_or(StateError::Damaged("samples that end before they begin"))?;
+        self.newest = self.number(elapsed);
+        self.samples = samples;
+        for slice in self.slices.iter_mut() {
+            let mut fields = [0.0; 5];
+            for field in &mut fields {
+                *field = from.f64()?;
+            }
+            *slice = Samples::from_fields(fields);
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! What holds for all rules and all observations.
 
 mod scene;
+mod state;
 
 use edgeai_config::{Level, Rule, Then, When};
 use edgeai_rules::Rules;

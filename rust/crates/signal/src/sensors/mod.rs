@@ -2,6 +2,7 @@
 //! milliseconds, and a bus that hangs must hold nobody up but its own sensor. What they measure goes
 //! to the deciding thread ([`SensorValues`]) and to models ([`WindowSource`]) without locks.
 
+mod batch;
 mod iio;
 mod iio_buffer;
 mod latest;
@@ -15,7 +16,7 @@ pub(crate) use iio::{DEVICES, all as iio_devices};
 pub use reader::RETRY;
 pub use registers::{I2cRegisters, SpiRegisters};
 pub use values::SensorValues;
-pub use windows::{Window, WindowSource};
+pub use windows::{Window, WindowMaker, WindowSource};
 
 use crate::SignalError;
 use edgeai_config::Sensor;
@@ -29,7 +30,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use windows::WindowSink;
 
 /// Twice what a real-time thread touches in advance, should one be made of a sensor's.
 const STACK: usize = 2 * edgeai_realtime::PREFAULT_BYTES;
@@ -69,7 +69,7 @@ pub struct Sensors {
 struct Planned {
     sensor: Sensor,
     plugged: Option<Opener>,
-    windows: Vec<WindowSink>,
+    windows: WindowMaker,
 }
 
 impl Sensors {
@@ -84,7 +84,7 @@ impl Sensors {
         let planned = |sensor: &Sensor| Planned {
             sensor: sensor.clone(),
             plugged: None,
-            windows: Vec::new(),
+            windows: WindowMaker::new(sensor.channels.len()),
         };
         let list = sensors.iter().map(planned).collect();
         Self { root, list }
@@ -109,16 +109,17 @@ impl Sensors {
     ///
     /// # Errors
     /// When there is no such sensor, or no descriptor for its wake-up.
-    pub fn window(
-        &mut self,
-        sensor: usize,
-        samples: usize,
-        hop: usize,
-    ) -> io::Result<WindowSource> {
-        let planned = self.list.get_mut(sensor).ok_or(io::ErrorKind::NotFound)?;
-        let (sink, source) = windows::windows(planned.sensor.channels.len(), samples, hop)?;
-        planned.windows.push(sink);
-        Ok(source)
+    pub fn window(&self, sensor: usize, samples: usize, hop: usize) -> io::Result<WindowSource> {
+        let windows = self.windows(sensor).ok_or(io::ErrorKind::NotFound)?;
+        windows.open(samples, hop)
+    }
+
+    /// What makes windows of sensor number `sensor`, also once its thread runs; `None`: there is no such
+    /// sensor.
+    #[must_use]
+    pub fn windows(&self, sensor: usize) -> Option<WindowMaker> {
+        let planned = self.list.get(sensor);
+        planned.map(|planned| planned.windows.clone())
     }
 
     /// Starts a thread for each sensor. It opens its sensor, reads it at its rate, and tries again
@@ -138,12 +139,13 @@ impl Sensors {
         let notice = Arc::new(notice);
         let mut views = Vec::new();
         for (index, planned) in self.list.into_iter().enumerate() {
-            let (publisher, viewer) = latest::mailbox(1 + planned.sensor.channels.len());
+            let channels = planned.sensor.channels.len();
+            let (publisher, viewer) = latest::mailbox(batch::words(channels));
             views.push((planned.sensor.clone(), viewer));
             let reader = SensorReader::new(
                 (index, planned.sensor),
                 (self.root.clone(), planned.plugged),
-                publisher,
+                batch::Batch::new(publisher, channels),
                 planned.windows,
                 Arc::clone(&threads.stop),
                 Arc::clone(&notice),

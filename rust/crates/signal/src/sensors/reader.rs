@@ -1,10 +1,10 @@
 //! The thread of one sensor.
 
+use super::batch::Batch;
 use super::iio::{Calibration, SingleSamples};
 use super::iio_buffer::ScanBuffer;
-use super::latest::Publisher;
 use super::registers::{open_i2c, open_spi};
-use super::windows::WindowSink;
+use super::windows::{WindowMaker, WindowSink};
 use super::{Measure, Notice, values, wait_readable};
 use crate::SignalError;
 use edgeai_config::{Sensor, SensorKind};
@@ -34,8 +34,9 @@ pub struct SensorReader<N> {
 struct Output<N> {
     index: usize,
     channels: Vec<Channel>,
-    publisher: Publisher,
+    batch: Batch,
     windows: Vec<WindowSink>,
+    maker: WindowMaker,
     notice: Arc<N>,
     fault: Option<Fault>,
 }
@@ -68,8 +69,8 @@ impl<N: Fn(Notice<'_>)> SensorReader<N> {
     pub fn new(
         (index, sensor): (usize, Sensor),
         (root, plugged): (PathBuf, Option<Opener>),
-        publisher: Publisher,
-        windows: Vec<WindowSink>,
+        batch: Batch,
+        maker: WindowMaker,
         stop: Arc<EventFd>,
         notice: Arc<N>,
     ) -> Self {
@@ -87,8 +88,9 @@ impl<N: Fn(Notice<'_>)> SensorReader<N> {
             output: Output {
                 index,
                 channels: sensor.channels.iter().map(channel).collect(),
-                publisher,
-                windows,
+                batch,
+                windows: Vec::new(),
+                maker,
                 notice,
                 fault: None,
             },
@@ -178,18 +180,23 @@ impl<N: Fn(Notice<'_>)> SensorReader<N> {
                 return End::Stopped;
             }
             let now = monotonic_now();
-            let mut last = None;
+            let (mut last, mut plausible) = (None, true);
             let (output, sensor) = (&mut self.output, &self.sensor);
             let read = buffer.read(now, |scan| {
                 if scan.after_gap {
                     output.restart_windows();
                 }
-                output.sample(sensor, scan.taken, scan.values);
+                plausible &= output.sample(sensor, scan.taken, scan.values);
                 newest.copy_from_slice(scan.values);
                 last = Some(scan.taken);
             });
             if let Some(taken) = last {
                 heard = now;
+                if !plausible {
+                    // Whatever came after it: these samples are not whole.
+                    newest.fill(f64::NAN);
+                    self.output.batch.discard();
+                }
                 self.output.publish(taken, &newest);
             }
             if let Err(reason) = read {
@@ -219,8 +226,8 @@ fn single(measure: impl Measure + 'static) -> Source {
 
 impl<N: Fn(Notice<'_>)> Output<N> {
     /// Calibrates a sample in place and gives it to the windows; one that is not plausible becomes
-    /// NaN and a fault.
-    fn sample(&mut self, sensor: &Sensor, taken: Duration, sample: &mut [f64]) {
+    /// NaN and a fault. Whether it is.
+    fn sample(&mut self, sensor: &Sensor, taken: Duration, sample: &mut [f64]) -> bool {
         for (channel, value) in self.channels.iter().zip(&mut *sample) {
             *value = channel.calibration.apply(*value);
         }
@@ -237,15 +244,18 @@ impl<N: Fn(Notice<'_>)> Output<N> {
             self.fault(sensor, Fault::Implausible(index), text);
             sample.fill(f64::NAN);
         } else {
+            self.batch.add(sample);
+            self.maker.admit(&mut self.windows);
             for window in &mut self.windows {
                 window.push(taken, sample);
             }
         }
+        implausible.is_none()
     }
 
     /// Makes the newest sample known.
     fn publish(&mut self, taken: Duration, sample: &[f64]) {
-        self.publisher.publish(values::record(taken, sample));
+        self.batch.publish(taken, sample);
         if !sample.iter().any(|value| value.is_nan()) && self.fault.take().is_some() {
             (self.notice)(Notice::Recovered(self.index));
         }
@@ -262,8 +272,8 @@ impl<N: Fn(Notice<'_>)> Output<N> {
     fn fault(&mut self, sensor: &Sensor, fault: Fault, reason: String) {
         self.restart_windows();
         let unknown = vec![f64::NAN; self.channels.len()];
-        self.publisher
-            .publish(values::record(monotonic_now(), &unknown));
+        self.batch.discard();
+        self.batch.publish(monotonic_now(), &unknown);
         if self.fault.as_ref() == Some(&fault) {
             return;
         }

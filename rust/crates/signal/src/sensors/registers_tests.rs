@@ -32,6 +32,7 @@ fn sensor(kind: SensorKind, setup: &[&[u8]], channels: Vec<Channel>) -> Sensor {
         buffered: false,
         setup: setup.iter().map(|bytes| bytes.to_vec()).collect(),
         timeout_ms: None,
+        on_fault: edgeai_config::OnFault::Unknown,
         channels,
     }
 }

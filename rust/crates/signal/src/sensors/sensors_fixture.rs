@@ -28,6 +28,7 @@ pub fn sensor(kind: SensorKind, device: &str, channels: Vec<Channel>) -> Sensor 
         buffered: false,
         setup: Vec::new(),
         timeout_ms: None,
+        on_fault: edgeai_config::OnFault::Unknown,
         channels,
     }
 }

@@ -2,7 +2,7 @@ use super::iio_buffer::tests::{Accelerometer, motor};
 use super::sensors_fixture::{channel, sensor};
 use super::*;
 use crate::sysfs::Tree;
-use edgeai_config::SensorKind;
+use edgeai_config::{Samples, SensorKind};
 use edgeai_realtime::monotonic_now;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,7 +33,7 @@ fn become_known(values: &mut SensorValues, expected: &[Option<f64>]) {
     let end = Instant::now() + Duration::from_secs(60);
     let mut out = vec![None; values.channels()];
     loop {
-        values.read(monotonic_now(), &mut out);
+        values.read(monotonic_now(), &mut out, &mut []);
         if out == expected {
             return;
         }
@@ -163,7 +163,7 @@ fn missing_devices_are_named_and_come_later() {
 #[test]
 fn a_model_gets_windows_of_a_buffered_sensor_without_a_gap() {
     let device = Accelerometer::new("sensors-window");
-    let mut sensors = Sensors::under(device.tree.0.clone(), &[motor()]);
+    let sensors = Sensors::under(device.tree.0.clone(), &[motor()]);
     let mut source = sensors.window(0, 2, 2).unwrap();
     assert!(sensors.window(1, 2, 2).is_err());
     let (mut values, threads, _told) = start(sensors);
@@ -177,6 +177,51 @@ fn a_model_gets_windows_of_a_buffered_sensor_without_a_gap() {
     assert_eq!(window.taken.as_millis(), u128::try_from(now + 3).unwrap());
     become_known(&mut values, &[Some(0.0), Some(3.0)]);
     drop(threads);
+}
+
+#[test]
+fn windows_can_be_asked_for_while_the_sensor_runs() {
+    let (sensors, value) = dial();
+    let maker = sensors.windows(0).unwrap();
+    assert!(sensors.windows(1).is_none());
+    let (mut values, threads, _told) = start(sensors);
+    become_known(&mut values, &[Some(2.0)]);
+    let mut source = maker.open(2, 1).unwrap();
+    assert!(source.next(Duration::from_secs(60)).is_some());
+    // One that nobody takes any more is not filled for ever; another is.
+    drop(source);
+    value.store(8, Ordering::Relaxed);
+    become_known(&mut values, &[Some(3.5)]);
+    let window = |source: &mut WindowSource| {
+        let window = source.next(Duration::from_secs(60)).unwrap();
+        window.samples.to_vec()
+    };
+    assert_eq!(window(&mut maker.open(1, 1).unwrap()), [3.5]);
+    drop(threads);
+}
+
+#[test]
+fn every_sample_of_a_buffer_reaches_the_deciding_thread() {
+    let device = Accelerometer::new("sensors-all");
+    let sensors = Sensors::under(device.tree.0.clone(), &[motor()]);
+    let (mut values, threads, _told) = start(sensors);
+    let now = i64::try_from(monotonic_now().as_millis()).unwrap();
+    for (x, time) in [(2, 0), (8, 1), (-4, 2), (6, 3)] {
+        device.sample(x, 0, now + time);
+    }
+    let (mut out, mut all) = ([None; 2], Samples::NONE);
+    let end = Instant::now() + Duration::from_secs(60);
+    while all.count < 4.0 && Instant::now() < end {
+        let mut samples = [Samples::NONE; 2];
+        if values.read(monotonic_now(), &mut out, &mut samples) & 0b10 != 0 {
+            all = all.merge(samples[1]);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    drop(threads);
+    // Half a unit a step, as in the windows.
+    assert_eq!((all.count, all.min, all.max), (4.0, -2.0, 4.0));
+    assert_eq!(out[1], Some(3.0), "and the newest is the value");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use edgeai_realtime::monotonic_now;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Words before the samples: time of the last sample in ns, number of the window.
@@ -45,6 +45,44 @@ pub fn windows(
         overruns,
     };
     Ok((sink, source))
+}
+
+/// Makes windows of a sensor's samples, before or while its thread runs.
+#[derive(Clone)]
+pub struct WindowMaker {
+    channels: usize,
+    arrivals: Arc<Mutex<Vec<WindowSink>>>,
+}
+
+impl WindowMaker {
+    pub(super) fn new(channels: usize) -> Self {
+        Self {
+            channels,
+            arrivals: Arc::default(),
+        }
+    }
+
+    /// Windows of `samples` samples, one every `hop` samples.
+    ///
+    /// # Errors
+    /// No descriptor for their wake-up.
+    pub fn open(&self, samples: usize, hop: usize) -> io::Result<WindowSource> {
+        let (sink, source) = windows(self.channels, samples, hop)?;
+        let arrivals = self.arrivals.lock();
+        arrivals.unwrap_or_else(PoisonError::into_inner).push(sink);
+        Ok(source)
+    }
+
+    /// Adds the sinks of windows that are new, and takes out those that nobody takes any more. Does not
+    /// wait: what is being made at this moment comes with the next sample.
+    pub(super) fn admit(&self, sinks: &mut Vec<WindowSink>) {
+        if let Ok(mut arrivals) = self.arrivals.try_lock()
+            && !arrivals.is_empty()
+        {
+            sinks.retain(|sink| Arc::strong_count(&sink.wake) > 1);
+            sinks.append(&mut arrivals);
+        }
+    }
 }
 
 /// Takes samples one by one.

@@ -84,7 +84,7 @@ channel = [{ name = "force", type = "s24be" }]
 name = "stop"
 line = "gpiochip0:23"
 safe = "high"
-drive = "open-drain"
+drive = "push-pull"
 min_interval_ms = 100
 
 [[output]]
@@ -314,6 +314,16 @@ fn outputs() {
         "\"gpiochip0:23\"",
         "‸\"gpiochip1:23\"",
         "with backend = \"rppal\"",
+    );
+    refused(
+        "bias = \"pull-up\"",
+        "bias = ‸\"as-is\"",
+        "backend = \"rppal\" always sets a bias",
+    );
+    refused(
+        "drive = \"push-pull\"",
+        "drive = ‸\"open-drain\"",
+        "backend = \"rppal\" drives push-pull only",
     );
     refused(
         "\"gpiochip0:23\"",
