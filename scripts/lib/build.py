@@ -78,26 +78,39 @@ class Build:
             raise BuildError(f"{error}\n  This step fetches; it needs the network. What has arrived is kept.") from error
 
     def _fetch_wheels(self, folder: Path) -> None:
-        pip = ["pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:", "--no-deps", "--dest", str(folder)]
-        env = {"PIP_CERT": CERTIFICATES, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         for lock in WHEELS[:-1]:
-            self._network([*pip, "-r", str(SCRIPTS / f"lock/{lock}.txt")], folder, "fetch-wheels.log", env)
+            self._pip_download(lock, folder)
         # The runtime of the target comes in the same release's wheel for the target's architecture.
         cross = ["--platform", "manylinux_2_27_aarch64", "--python-version", "3.12", "--implementation", "cp"]
-        self._network([*pip, *cross, "-r", str(SCRIPTS / "lock/runtime-arm64.txt")], folder, "fetch-runtime.log", env)
+        self._pip_download("runtime-arm64", folder, *cross)
 
-    def _fetch_crates(self, folder: Path) -> None:
+    def _pip_download(self, lock: str, folder: Path, *options: str) -> None:
+        pip = ["pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:", "--no-deps", "--dest", str(folder), *options]
+        env = {"PIP_CERT": CERTIFICATES, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        self._network([*pip, "-r", str(SCRIPTS / f"lock/{lock}.txt")], folder, f"fetch-{lock}.log", env)
+
+    def _fetch_crates(self, folder: Path, workspace: Path = RUST) -> None:
         env = {"CARGO_HOME": str(folder), "CARGO_HTTP_CAINFO": CERTIFICATES}
-        self._network(["cargo", "fetch", "--locked"], RUST, "fetch-crates.log", {**env, "PWD": str(folder)})
+        self._network(["cargo", "fetch", "--locked"], workspace, "fetch-crates.log", {**env, "PWD": str(folder)})
 
     def fetch_fuzz(self) -> None:
         """The crates that only rust/fuzz needs."""
-        env = {"CARGO_HOME": str(self.cache / "crates"), "CARGO_HTTP_CAINFO": CERTIFICATES}
+        self._once("crates", [RUST / "fuzz/Cargo.lock"], lambda folder: self._fetch_crates(folder, RUST / "fuzz"))
 
-        def fetch(folder: Path) -> None:
-            self._network(["cargo", "fetch", "--locked"], RUST / "fuzz", "fetch-fuzz.log", {**env, "PWD": str(folder)})
+    def fetch_benches(self) -> None:
+        """The crates that only rust/benches needs."""
+        self._once("crates", [RUST / "benches/Cargo.lock"], lambda folder: self._fetch_crates(folder, RUST / "benches"))
 
-        self._once("crates", [RUST / "fuzz/Cargo.lock"], fetch)
+    def peer_wheels(self) -> Path:
+        """The pinned wheels of scripts/bench's peers, fetched here, as a folder for PYTHONPATH."""
+        self._once("wheels", [SCRIPTS / "lock/peers.txt"], lambda folder: self._pip_download("peers", folder))
+        return self._installed("peers")
+
+    def peer_packages(self) -> Path:
+        """The Debian packages of scripts/bench's peers, fetched here, unpacked; what the SDK root has is not among them."""
+        there = {(package.name, package.arch) for package in self.sdk.packages}
+        packages = self.fetcher.fetch([package for package in debian.lock("peers") if (package.name, package.arch) not in there])
+        return self.steps.run("peers-debian", [p.sha256 for p in packages], lambda folder: debian.unpack(self.cache, packages, folder))
 
     def cargo_deny(self) -> Path:
         """The pinned cargo-deny, in bin/. It exists as source only: a few minutes, once."""
