@@ -101,14 +101,14 @@ def board_device_tree(sdk: Sdk, machine: Machine, nodes: Path | None, folder: Pa
 
 def boot_slot(
     sdk: Sdk, machine: Machine, slot: str, kernel: Path, verity: dict, extra: list[str], result: Path, log: Path,
-    nodes: Path | None = None,
+    nodes: Path | None = None, tree: Path | None = None,
 ) -> None:  # fmt: skip
-    """Writes `result/boot-<slot>.vfat`."""
+    """Writes `result/boot-<slot>.vfat`; without a device tree given, with the one that the emulator makes."""
     check_fits(kernel / "Image", f"boot-{slot}")
     work = result / f"boot-{slot}"
     work.mkdir()
     shutil.copyfile(kernel / "Image", work / "Image")
-    shutil.copyfile(board_device_tree(sdk, machine, nodes, work, log), work / "slot.dtb")
+    shutil.copyfile(tree or board_device_tree(sdk, machine, nodes, work, log), work / "slot.dtb")
     (work / "slot.its").write_text(FIT.format(machine=machine.name, slot=slot, arch=machine.kernel_arch, load=machine.load_address))
     (work / "boot.cmd").write_text(BOOT_SCRIPT.format(slot=f"boot-{slot}", fit=machine.fit_address))
     size = partition(f"boot-{slot}")["size_mib"]

@@ -129,6 +129,13 @@ def pack(sdk: Sdk, root: Path, result: Path) -> dict:
          "-U", str(uuid.UUID(bytes=seed[:16])), str(image), str(root)],
         binds=[root, result], cwd=result, log=result / "mkfs.log",
     )  # fmt: skip
+    described = add_verity(sdk, image, result)
+    (result / "mkfs.log").unlink()
+    return described
+
+
+def add_verity(sdk: Sdk, image: Path, result: Path) -> dict:
+    """Appends the dm-verity tree to an EROFS image; returns what the kernel must be told."""
     size = image.stat().st_size
     padded = -(-size // BLOCK) * BLOCK
     with image.open("r+b") as stream:
@@ -142,6 +149,5 @@ def pack(sdk: Sdk, root: Path, result: Path) -> dict:
     match = re.search(r"Root hash:\s+([0-9a-f]{64})", (result / "verity.log").read_text())
     if not match:
         raise BuildError(f"veritysetup printed no root hash, see {result / 'verity.log'}")
-    for log in ("mkfs.log", "verity.log"):
-        (result / log).unlink()
+    (result / "verity.log").unlink()
     return {"data_blocks": padded // BLOCK, "root_hash": match[1], "salt": salt, "erofs_bytes": size}
