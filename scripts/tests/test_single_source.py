@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY, SCRIPTS
-from lib import build, debian, image, kernel, machine, rootfs
+from lib import build, buildroot_tree, debian, image, kernel, machine, rootfs
 
 MACHINES = machine.names()
 LOCKS = SCRIPTS / "lock"
@@ -53,6 +53,7 @@ def test_the_fragments_of_a_machine_exist_and_agree(name: str) -> None:
 
 def test_every_fragment_is_used() -> None:
     used = {fragment for name in MACHINES for fragment in machine.load(name).fragments}
+    used |= {name for path in buildroot_tree.EXTERNAL.glob("configs/*") for name in re.findall(r"([\w.-]+)\.cfg", path.read_text())}
     assert {p.stem for p in kernel.FRAGMENTS.glob("*.cfg")} == used | {"test-sim"}
 
 
@@ -64,7 +65,8 @@ def test_no_product_has_simulators(name: str) -> None:
 
 
 def test_kernel_options_are_set_in_fragments_only() -> None:
-    assert occurrences(r"^\s*CONFIG_\w+=[ymn]\b", without=(kernel.FRAGMENTS,)) == []
+    loaders = tuple(buildroot_tree.EXTERNAL.glob("board/edgeai/*/uboot*.config"))  # the boot loader's options look the same
+    assert occurrences(r"^\s*CONFIG_\w+=[ymn]\b", without=(kernel.FRAGMENTS, *loaders)) == []
 
 
 # -- partition table --------------------------------------------------------------------------------
@@ -153,9 +155,9 @@ def test_every_wheel_is_pinned_by_hash(path: Path) -> None:
 
 
 def test_no_registry_or_mirror_is_named() -> None:
-    # Cargo.lock has Cargo's own name of the registry, which is no address it downloads from.
+    # Cargo.lock, and the recipe's list made from it, have Cargo's own name of the registry, which is no address it downloads from.
     pattern = r"\b(pypi|pythonhosted|npmjs|crates|debian|proxy\.golang)\.(org|io|com|net)\b"
-    locks = tuple(path for path in project_files() if path.name == "Cargo.lock")
+    locks = tuple(path for path in project_files() if path.name in ("Cargo.lock", "edgeai-crates.inc"))
     assert occurrences(pattern, without=locks) == []
 
 
