@@ -22,6 +22,7 @@ mod kernel;
 mod layout;
 mod preprocessor;
 pub mod samples;
+mod split;
 mod store;
 mod taps;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::geometry::Placement;
 use crate::kernel::{Kernels, Linear, Rows};
 use crate::layout::{Fit, Layout};
+use crate::split::{CHROMA, LUMA, Split};
 use crate::store::Store;
 use crate::taps::{self, BLOCK, Columns, Lie, Row};
 use crate::{Image, PixelFormat, PlaneRef, PreprocessError, SourceSpec, colour, image, jpeg};
@@ -14,6 +15,8 @@ pub struct Preprocessor {
     kernels: Kernels,
     /// What is read for each of the elements; those that the tensor needs.
     planes: Vec<Plane>,
+    /// Where rows are taken apart first: `planes` are then read from it.
+    split: Option<Split>,
     /// A row of each plane at the target's columns, in 1/128 of a byte's step.
     elements: [Box<[i16]>; 3],
     /// Channels of the tensor.
@@ -40,6 +43,7 @@ struct Plane {
 }
 
 /// Where a plane's values stand in memory.
+#[derive(Clone, Copy)]
 struct Place {
     memory: usize,
     /// First byte of a row, and bytes from one value to the next.
@@ -79,6 +83,25 @@ fn places(format: PixelFormat) -> Vec<Place> {
     }
 }
 
+/// The planes of values of a packed format once its rows are taken apart.
+fn split_places(format: PixelFormat) -> Option<[Place; 3]> {
+    let chroma = |offset| Place {
+        memory: CHROMA,
+        offset,
+        pitch: 2,
+        halves_columns: true,
+        halves_rows: false,
+    };
+    let luma = Place {
+        memory: LUMA,
+        offset: 0,
+        pitch: 1,
+        halves_columns: false,
+        halves_rows: false,
+    };
+    matches!(format, PixelFormat::Yuyv | PixelFormat::Uyvy).then(|| [luma, chroma(0), chroma(1)])
+}
+
 impl Place {
     /// Reads what `placement` needs of it. Rows are read from an even column on: chroma is shared
     /// by pairs of columns.
@@ -106,6 +129,33 @@ impl Place {
             columns: taps::columns([left, width], content_width, lie, bytes),
         }
     }
+}
+
+/// The planes of a format, read from the frame's own rows; or from rows that are taken apart first,
+/// where that brings the neighbours of a group of columns closer by a stretch.
+fn read(
+    format: PixelFormat,
+    planes: impl Fn(&[Place]) -> Vec<Plane>,
+) -> (Vec<Plane>, Option<Split>) {
+    /// The most that any plane needs; without SIMD the very most.
+    fn stretches(planes: &[Plane]) -> usize {
+        let windows = planes.iter().map(|plane| plane.columns.windows.as_ref());
+        let each = windows.map(|windows| windows.map_or(usize::MAX, |windows| windows.stretches));
+        each.max().unwrap_or(0)
+    }
+    let whole = planes(&places(format));
+    if let Some(places) = split_places(format)
+        && stretches(&whole) > 1
+    {
+        let apart = planes(&places);
+        if stretches(&apart) < stretches(&whole) {
+            // All begin at the same pair of pixels.
+            let length = whole.iter().map(|plane| plane.bytes[1]).max();
+            let bytes = [whole[0].bytes[0], length.unwrap_or(0)];
+            return (apart, Some(Split::new(format, bytes)));
+        }
+    }
+    (whole, None)
 }
 
 impl Preprocessor {
@@ -146,18 +196,19 @@ impl Preprocessor {
             };
             plane == 0 || linears.iter().any(counts)
         };
-        let planes = places(source.format)
-            .iter()
-            .enumerate()
-            .filter(|&(plane, _)| used(plane))
-            .map(|(element, place)| place.plane(element, &placement))
-            .collect();
+        let planes = |places: &[Place]| -> Vec<Plane> {
+            let used = places.iter().enumerate().filter(|&(plane, _)| used(plane));
+            used.map(|(element, place)| place.plane(element, &placement))
+                .collect()
+        };
+        let (planes, split) = read(source.format, planes);
         let padded = (placement.content.size[0] as usize).next_multiple_of(BLOCK);
         Ok(Self {
             source: *source,
             region: placement.region(source.size, layout.size),
             kernels,
             planes,
+            split,
             elements: std::array::from_fn(|_| vec![0; padded].into_boxed_slice()),
             linears,
             bytes: std::array::from_fn(|_| vec![0; padded].into_boxed_slice()),
@@ -219,7 +270,15 @@ impl Preprocessor {
 
     fn fill(&mut self, planes: [PlaneRef<'_>; image::MAX_PLANES], out: &mut [u8]) {
         self.store.surround(out);
+        if let Some(split) = &mut self.split {
+            split.forget();
+        }
         for y in 0..self.store.content_rows() {
+            if let Some(split) = &mut self.split {
+                let rows = &self.planes[0].rows;
+                split.hold(&self.kernels, planes[0], rows[y]);
+                prefetch(planes[0], rows.get(y + 1), split.bytes());
+            }
             for plane in &self.planes {
                 let Row {
                     upper,
@@ -227,19 +286,18 @@ impl Preprocessor {
                     weight,
                 } = plane.rows[y];
                 let [from, length] = plane.bytes;
-                let read = |y| planes[plane.memory].row(y, from, length);
+                let memory = planes[plane.memory];
+                let read = |row| match &self.split {
+                    Some(split) => split.row(plane.memory, row, length),
+                    None => memory.row(row, from, length),
+                };
                 let rows = Rows {
                     upper: read(upper),
                     lower: read(lower),
                     weight,
                 };
-                if plane.first_of_memory
-                    && let Some(next) = plane.rows.get(y + 1)
-                {
-                    Kernels::prefetch(read(next.upper));
-                    if next.weight != 0 {
-                        Kernels::prefetch(read(next.lower));
-                    }
+                if self.split.is_none() && plane.first_of_memory {
+                    prefetch(memory, plane.rows.get(y + 1), plane.bytes);
                 }
                 let elements = &mut self.elements[plane.element];
                 self.kernels.resample(rows, &plane.columns, elements);
@@ -250,6 +308,16 @@ impl Preprocessor {
             }
             let bytes = [0, 1, 2].map(|channel| &*self.bytes[channel]);
             self.store.row(&self.kernels, bytes, y, out);
+        }
+    }
+}
+
+/// Says which bytes of the frame the next target row is made of.
+fn prefetch(memory: PlaneRef<'_>, next: Option<&Row>, [from, length]: [usize; 2]) {
+    if let Some(next) = next {
+        Kernels::prefetch(memory.row(next.upper, from, length));
+        if next.weight != 0 {
+            Kernels::prefetch(memory.row(next.lower, from, length));
         }
     }
 }
@@ -266,4 +334,38 @@ fn describe(spec: &SourceSpec) -> String {
         colour.matrix,
         colour.range
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ChannelOrder, Dims, Normalise, TensorType};
+
+    #[test]
+    fn packed_rows_are_taken_apart_where_that_saves_a_stretch() {
+        let apart = |format, width, target| {
+            let source = SourceSpec {
+                format,
+                colour: crate::Colour::default(),
+                size: [width, 16],
+            };
+            let layout = Layout {
+                size: [target, 16],
+                channels: 3,
+                order: ChannelOrder::Rgb,
+                dims: Dims::Nhwc,
+                element: TensorType::F32,
+                normalise: Normalise::range([0.0, 1.0]),
+            };
+            let preprocessor = Preprocessor::new(&source, None, Fit::Stretch, &layout).unwrap();
+            preprocessor.split.is_some()
+        };
+        for format in [PixelFormat::Yuyv, PixelFormat::Uyvy] {
+            assert!(!apart(format, 640, 640));
+            assert!(apart(format, 640, 300));
+            assert!(apart(format, 1920, 224), "two stretches in place of none");
+            assert!(!apart(format, 1920, 64), "too far apart in either");
+        }
+        assert!(!apart(PixelFormat::Nv12, 640, 300));
+    }
 }

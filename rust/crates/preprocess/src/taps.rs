@@ -28,6 +28,7 @@ const ROW_ONE: f64 = (1 << ROW_BITS) as f64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) upper: usize,
+    /// The upper one again where the weight is 0.
     pub(crate) lower: usize,
     /// Of the lower, in 1/2¹⁵, below 1.
     pub(crate) weight: i16,
@@ -101,14 +102,15 @@ pub(crate) fn rows(start: u32, source: u32, target: u32, halved: bool) -> Box<[R
                 share,
             } = tap(index, start, source, target);
             let [upper, lower] = [first, second].map(|row| (row >> u32::from(halved)) as usize);
+            let weight = if upper == lower {
+                0
+            } else {
+                fixed(share, ROW_ONE)
+            };
             Row {
                 upper,
-                lower,
-                weight: if upper == lower {
-                    0
-                } else {
-                    fixed(share, ROW_ONE)
-                },
+                lower: if weight == 0 { upper } else { lower },
+                weight,
             }
         })
         .collect()

@@ -180,3 +180,26 @@ pub(super) unsafe fn interleave(planes: [&[u8]; 3], out: &mut [u8]) {
         }
     }
 }
+
+/// # Safety
+/// `even` and `odd` have half of the bytes of `row` each, `even` one more if there is an odd one.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn split(row: &[u8], even: &mut [u8], odd: &mut [u8]) {
+    const STEP: usize = 32;
+    let pairs = row.len() / 2;
+    let low = _mm256_set1_epi16(0xff);
+    let in_order = |packed| _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+    for at in (0..pairs / STEP).map(|step| step * STEP) {
+        // SAFETY: 64 bytes of the row and 32 of each half lie within them.
+        unsafe {
+            let load = |byte: usize| _mm256_loadu_si256(row.as_ptr().add(at * 2 + byte).cast());
+            let (a, b) = (load(0), load(32));
+            let evens = _mm256_packus_epi16(_mm256_and_si256(a, low), _mm256_and_si256(b, low));
+            let odds = _mm256_packus_epi16(_mm256_srli_epi16::<8>(a), _mm256_srli_epi16::<8>(b));
+            _mm256_storeu_si256(even.as_mut_ptr().add(at).cast(), in_order(evens));
+            _mm256_storeu_si256(odd.as_mut_ptr().add(at).cast(), in_order(odds));
+        }
+    }
+    let done = pairs / STEP * STEP;
+    scalar::split(&row[done * 2..], &mut even[done..], &mut odd[done..]);
+}

@@ -69,6 +69,7 @@ pub(crate) struct Rows<'a> {
 type Resample = unsafe fn(Rows<'_>, &Columns, &Windows, &mut [i16]);
 type Mix = unsafe fn([&[i16]; 3], &Linear, &mut [u8]);
 type Interleave = unsafe fn([&[u8]; 3], &mut [u8]);
+type Split = unsafe fn(&[u8], &mut [u8], &mut [u8]);
 
 /// The inner loops of one instruction set.
 #[derive(Clone, Copy)]
@@ -78,6 +79,7 @@ pub(crate) struct Kernels {
     resample: Option<Resample>,
     mix: Mix,
     interleave: Interleave,
+    split: Split,
 }
 
 impl Kernels {
@@ -87,6 +89,7 @@ impl Kernels {
         resample: None,
         mix: scalar::mix,
         interleave: scalar::interleave,
+        split: scalar::split,
     };
 
     /// The fastest that this processor has.
@@ -98,6 +101,7 @@ impl Kernels {
                 resample: Some(avx2::resample),
                 mix: avx2::mix,
                 interleave: avx2::interleave,
+                split: avx2::split,
             };
         }
         #[cfg(target_arch = "aarch64")]
@@ -107,6 +111,7 @@ impl Kernels {
                 resample: Some(neon::resample),
                 mix: neon::mix,
                 interleave: neon::interleave,
+                split: neon::split,
             };
         }
         Self::SCALAR
@@ -154,5 +159,12 @@ impl Kernels {
         assert!(planes.iter().all(|plane| plane.len() >= out.len() / 3));
         // SAFETY: as in `resample`.
         unsafe { (self.interleave)(planes, out) }
+    }
+
+    /// Even bytes of a row, and odd ones.
+    pub(crate) fn split(&self, row: &[u8], even: &mut [u8], odd: &mut [u8]) {
+        assert!(even.len() == row.len().div_ceil(2) && odd.len() == row.len() / 2);
+        // SAFETY: as in `resample`.
+        unsafe { (self.split)(row, even, odd) }
     }
 }

@@ -153,3 +153,21 @@ pub(super) unsafe fn interleave(planes: [&[u8]; 3], out: &mut [u8]) {
         }
     }
 }
+
+/// # Safety
+/// `even` and `odd` have half of the bytes of `row` each, `even` one more if there is an odd one.
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn split(row: &[u8], even: &mut [u8], odd: &mut [u8]) {
+    const STEP: usize = 16;
+    let pairs = row.len() / 2;
+    for at in (0..pairs / STEP).map(|step| step * STEP) {
+        // SAFETY: 32 bytes of the row and 16 of each half lie within them.
+        unsafe {
+            let uint8x16x2_t(evens, odds) = vld2q_u8(row.as_ptr().add(at * 2));
+            vst1q_u8(even.as_mut_ptr().add(at), evens);
+            vst1q_u8(odd.as_mut_ptr().add(at), odds);
+        }
+    }
+    let done = pairs / STEP * STEP;
+    scalar::split(&row[done * 2..], &mut even[done..], &mut odd[done..]);
+}

@@ -49,3 +49,14 @@ pub(super) fn interleave(planes: [&[u8]; 3], out: &mut [u8]) {
         *out = [a, b, c];
     }
 }
+
+#[inline]
+pub(super) fn split(row: &[u8], even: &mut [u8], odd: &mut [u8]) {
+    let (pairs, last) = row.as_chunks::<2>();
+    for ((pair, even), odd) in pairs.iter().zip(even.iter_mut()).zip(odd) {
+        [*even, *odd] = *pair;
+    }
+    if let ([last], Some(even)) = (last, even.last_mut()) {
+        *even = *last;
+    }
+}

@@ -67,3 +67,25 @@ fn interleave_agrees_for_every_length() {
         assert_eq!(simd.last(), Some(&0xa5));
     }
 }
+
+#[test]
+fn split_agrees_for_every_length() {
+    let row: Vec<u8> = (0..=255).collect();
+    for length in 0..200usize {
+        let (even, odd) = (length.div_ceil(2), length / 2);
+        let [simd, scalar] = both().map(|kernels| {
+            let mut out = [vec![0xa5; even + 1], vec![0xa5; odd + 1]];
+            let [even_out, odd_out] = &mut out;
+            kernels.split(&row[..length], &mut even_out[..even], &mut odd_out[..odd]);
+            out
+        });
+        assert_eq!(simd, scalar);
+        assert!(simd[0][..even].iter().eq(row[..length].iter().step_by(2)));
+        assert!(
+            simd[1][..odd]
+                .iter()
+                .eq(row[..length].iter().skip(1).step_by(2))
+        );
+        assert!(simd.iter().all(|half| half.last() == Some(&0xa5)));
+    }
+}
