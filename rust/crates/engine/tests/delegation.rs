@@ -1,6 +1,6 @@
 //! Delegates by the plugin entry points, with a delegate of our own (`adder_delegate`), under
 //! both runtimes. Needs `EDGEAI_LITERT` for LiteRT and `EDGEAI_TFLITE` (a library with TFLite's
-//! C API) for TFLite; what is not set is skipped.
+//! C API and XNNPACK) for TFLite, and a model directory in `EDGEAI_MODEL`; what is not set is skipped.
 
 use edgeai_engine::{Accelerator, CPU, Engine, EngineError, OnFallback, Options, Runtime, load};
 use std::path::{Path, PathBuf};
@@ -108,6 +108,35 @@ fn shares_of_time_are_measured_on_request() {
             "{devices:?}"
         );
         assert!(shares[0] > 0.0, "the delegate has work to do: {devices:?}");
+    });
+}
+
+#[test]
+fn xnnpack_runs_most_of_a_quantised_model() {
+    let Some(folder) = std::env::var_os("EDGEAI_MODEL") else {
+        eprintln!("SKIPPED: EDGEAI_MODEL is not set");
+        return;
+    };
+    each_runtime(|runtime| {
+        let asked = Options {
+            accelerator: Accelerator::Cpu,
+            measure: true,
+            ..options(runtime, &[])
+        };
+        let engine = load(&Path::new(&folder).join("model.tflite"), &asked).expect("loads");
+        let report = engine.delegation();
+        assert_eq!(report.devices[0].share_of_time, Some(1.0));
+        // What is not a part of a larger kernel has a time of its own.
+        let alone = report
+            .operators
+            .iter()
+            .filter(|o| o.share_of_time.is_some());
+        let (alone, all) = (alone.count(), report.operators.len());
+        assert!(
+            10 * alone < all,
+            "{alone} of {all} by themselves: {}",
+            engine.runtime()
+        );
     });
 }
 

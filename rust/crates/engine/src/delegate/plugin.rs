@@ -26,6 +26,7 @@ thread_local! {
     static COMPLAINT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
+// SAFETY: only plugins call it, with a C string or null.
 unsafe extern "C" fn keep_complaint(text: *const c_char) {
     if text.is_null() {
         return;

@@ -54,6 +54,7 @@ pub unsafe fn record<R>(delegate: *mut Delegate, load: impl FnOnce() -> R) -> (R
     (result, taken.unwrap_or_default())
 }
 
+// SAFETY: only TFLite calls it, in the place of the delegate's own.
 unsafe extern "C" fn prepare(context: *mut Context, delegate: *mut Delegate) -> Status {
     // SAFETY: TFLite gives its context; the members used are where abi.rs has them.
     let context_replace = unsafe { (*context).replace };
@@ -83,6 +84,7 @@ unsafe extern "C" fn prepare(context: *mut Context, delegate: *mut Delegate) -> 
     status
 }
 
+// SAFETY: only a delegate calls it, in the place of TFLite's own.
 unsafe extern "C" fn replace(
     context: *mut Context,
     registration: Registration,

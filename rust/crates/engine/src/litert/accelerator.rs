@@ -65,6 +65,7 @@ fn register_one(
     }
 }
 
+// SAFETY: of this and the following: only LiteRT calls them, as `LiteRtAccelerator`'s functions.
 unsafe extern "C" fn name(_: Handle, name: *mut *const c_char) -> Status {
     // SAFETY: LiteRT gives the place.
     unsafe { *name = c"edgeai delegate".as_ptr() };

@@ -1,6 +1,7 @@
 //! The functions of TFLite's C API that are used (`tensorflow/lite/c/c_api.h`, stable since
 //! TFLite 2.12), from a library opened at run time.
 
+use super::xnnpack;
 use crate::EngineError;
 use crate::delegate::{Delegate, Status};
 use libloading::Library;
@@ -39,6 +40,8 @@ macro_rules! api {
             $(pub $field: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
             /// Experimental, and not in every build.
             pub set_telemetry_profiler: Option<SetTelemetryProfiler>,
+            /// Not in builds without XNNPACK.
+            pub xnnpack: Option<xnnpack::Api>,
             _library: Library,
         }
 
@@ -61,6 +64,7 @@ macro_rules! api {
                     // SAFETY: the signatures are those of the C API.
                     $($field: *unsafe { library.get($symbol) }.map_err(|_| lacks($symbol))?,)*
                     set_telemetry_profiler,
+                    xnnpack: xnnpack::Api::find(&library),
                     _library: library,
                 })
             }
@@ -110,11 +114,12 @@ impl Api {
         Ok(API.get_or_init(|| api))
     }
 
-    /// For people, as `TFLite 2.14.1`.
+    /// For people, as `TFLite 2.17.1 with XNNPACK`.
     pub fn runtime(&self) -> String {
         // SAFETY: gives a constant C string.
         let version = unsafe { CStr::from_ptr((self.version)()) };
-        format!("TFLite {}", version.to_string_lossy())
+        let with = self.xnnpack.map_or("", |_| " with XNNPACK");
+        format!("TFLite {}{with}", version.to_string_lossy())
     }
 }
 

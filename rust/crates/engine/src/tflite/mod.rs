@@ -7,6 +7,7 @@ mod api;
 #[cfg(feature = "tflite")]
 mod linked;
 mod profile;
+mod xnnpack;
 
 use crate::delegate::{Plugin, Taken, record};
 use crate::delegation::NodeTime;
@@ -14,6 +15,7 @@ use crate::load::{Delegated, Job, MEASURED_RUNS};
 use crate::{Delegation, Engine, EngineError, TensorInfo};
 use api::{Api, Handle, check};
 use profile::Profile;
+use xnnpack::Xnnpack;
 
 /// Loads with the linked library where this build has one and no delegate is asked for
 /// (`tflitec` takes none), else with one opened now.
@@ -46,6 +48,8 @@ struct Interpreter {
     model: Handle,
     // TFLite keeps the address of what it collects into; dropped after the interpreter.
     profile: Option<Profile>,
+    // Dropped after the interpreter, too.
+    xnnpack: Option<Xnnpack>,
     api: &'static Api,
 }
 
@@ -125,6 +129,10 @@ impl Interpreter {
             // SAFETY: the bytes are alive as long as the job, which outlives the interpreter.
             model: unsafe { (api.create_model)(bytes.as_ptr().cast(), bytes.len()) },
             profile,
+            xnnpack: api
+                .xnnpack
+                .map(|xnnpack| xnnpack.create(job.threads))
+                .transpose()?,
             api,
         };
         if made.model.is_null() {
@@ -132,12 +140,16 @@ impl Interpreter {
         }
         let mut create = || {
             // SAFETY: the options are alive until they are deleted here; the interpreter needs
-            // them during its creation only. Delegate, model and profile outlive it.
+            // them during its creation only. Delegates, model and profile outlive it.
             unsafe {
                 let options = (api.create_options)();
                 (api.set_threads)(options, i32::try_from(job.threads).unwrap_or(1));
                 if let Some(plugin) = plugin {
                     (api.add_delegate)(options, plugin.as_ptr());
+                }
+                // It runs what the delegate before it has left.
+                if let Some(xnnpack) = &made.xnnpack {
+                    (api.add_delegate)(options, xnnpack.as_ptr());
                 }
                 if let (Some(set), Some(profile)) =
                     (api.set_telemetry_profiler, made.profile.as_ref())
