@@ -2,12 +2,15 @@
 //! (Documentation/admin-guide/gpio/gpio-sim.rst).
 
 use anyhow::{Context, bail};
+use edgeai_realtime::{fifo, ordinary};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const DEVICE: &str = "/sys/kernel/config/gpio-sim/edgeai";
 const LINE_COUNT: u8 = 8;
+/// The highest priority of `SCHED_FIFO` (`sched(7)`).
+const MOST_URGENT: u8 = 99;
 /// By offset; the rest of the chip has no names.
 const NAMES: [&str; 6] = ["stop", "lamp", "door", "reset", "horn", "valve"];
 
@@ -44,14 +47,30 @@ impl Lines {
         Ok(read(&self.attribute(line, "value")?)?.parse()?)
     }
 
-    /// What the world outside does to a line that nobody drives.
-    pub fn pull(&self, line: &str, level: u8) -> anyhow::Result<()> {
-        let pull = match level {
-            0 => "pull-down",
-            1 => "pull-up",
-            _ => bail!("level {level}: 0 or 1"),
-        };
-        put(&self.attribute(line, "pull")?, pull)
+    /// What the world outside does to a line that nobody drives; several levels are over before
+    /// anybody who is woken by the first can look.
+    pub fn pull(&self, line: &str, levels: &[u8]) -> anyhow::Result<()> {
+        let attribute = self.attribute(line, "pull")?;
+        for level in levels {
+            let pull = match level {
+                0 => "pull-down",
+                1 => "pull-up",
+                _ => bail!("level {level}: 0 or 1"),
+            };
+            put(&attribute, pull)?;
+        }
+        Ok(())
+    }
+
+    /// `pull` before every other thread, as no thread of a board makes the world outside wait; milliseconds
+    /// that it took.
+    pub fn pull_urgently(&self, line: &str, levels: &[u8]) -> anyhow::Result<f64> {
+        fifo(MOST_URGENT)?;
+        let start = Instant::now();
+        let pulled = self.pull(line, levels);
+        let elapsed = start.elapsed();
+        ordinary()?;
+        pulled.map(|()| elapsed.as_secs_f64() * 1e3)
     }
 
     /// Waits until the line has the level; milliseconds waited.
@@ -104,9 +123,9 @@ mod tests {
         fs::write(chip.join("sim_gpio2/value"), "1\n").unwrap();
         let lines = Lines { chip: chip.clone() };
         assert_eq!(lines.level("door").unwrap(), 1);
-        lines.pull("door", 0).unwrap();
+        lines.pull("door", &[1, 0]).unwrap();
         assert_eq!(fs::read(chip.join("sim_gpio2/pull")).unwrap(), b"pull-down");
-        assert!(lines.pull("door", 2).is_err());
+        assert!(lines.pull("door", &[2]).is_err());
         assert!(lines.level("window").is_err());
         assert!(lines.wait("door", 0, Duration::ZERO).is_err());
         assert!(lines.wait("door", 1, Duration::ZERO).is_ok());

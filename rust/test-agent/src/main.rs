@@ -183,9 +183,8 @@ fn perform(agent: &mut Agent, request: Request) -> anyhow::Result<Map<String, Va
             json!({})
         }
         Request::GpioGet { line } => json!({"level": pins(agent)?.level(&line)?}),
-        Request::GpioSet { line, level } => {
-            pins(agent)?.pull(&line, level)?;
-            json!({})
+        Request::GpioSet { line, levels } => {
+            json!({"elapsed_ms": pins(agent)?.pull_urgently(&line, &levels)?})
         }
         Request::WaitGpio {
             line,

@@ -39,8 +39,9 @@ pub enum Request {
     },
     /// Level of a line.
     GpioGet { line: String },
-    /// Pulls a line up (1) or down (0), as the world outside would.
-    GpioSet { line: String, level: u8 },
+    /// Pulls a line up (1) or down (0), as the world outside would; to several levels without a pause, and how
+    /// long that took (ms).
+    GpioSet { line: String, levels: Vec<u8> },
     /// Waits for a level.
     WaitGpio {
         line: String,

@@ -3,7 +3,7 @@
 #[cfg(feature = "rppal")]
 use crate::raspberry_pi::{RaspberryPi, RppalInput, RppalOutput};
 use crate::{
-    Backend, Cdev, CdevInput, CdevOutput, EdgePin, InputLine, LastEdge, OutputLine, PinError,
+    Backend, Cdev, CdevInput, CdevOutput, EdgePin, InputLine, OutputLine, PinEdge, PinError,
     PwmChannel,
 };
 use edgeai_config::{Gpio, GpioBackend, Pwm};
@@ -135,11 +135,11 @@ impl EdgePin for AnyInput {
         }
     }
 
-    fn take_edges(&mut self) -> Option<LastEdge> {
+    fn take_edges(&mut self, tell: impl FnMut(PinEdge)) {
         match self {
-            Self::Cdev(pin) => pin.take_edges(),
+            Self::Cdev(pin) => pin.take_edges(tell),
             #[cfg(feature = "rppal")]
-            Self::Rppal(pin) => pin.take_edges(),
+            Self::Rppal(pin) => pin.take_edges(tell),
         }
     }
 }

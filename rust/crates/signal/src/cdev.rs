@@ -2,7 +2,7 @@
 //! active-low and drive are the kernel's, edges carry the time of their interrupt.
 
 use crate::pwm::PwmChannel;
-use crate::{Backend, EdgePin, InputLine, LastEdge, OutputLine, level};
+use crate::{Backend, EdgePin, InputLine, OutputLine, PinEdge, level};
 use edgeai_config::{Bias, Drive, Edge, Level, Line, Pwm};
 use embedded_hal::digital::{Error, ErrorKind, ErrorType, InputPin, OutputPin};
 use gpiocdev::line::{self, EdgeDetection, EdgeKind, Value};
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Shown by the kernel as the owner of our lines.
 const CONSUMER: &str = "edgeai";
 /// Edges kept by the kernel between two looks and taken by one read; when more come, the oldest
-/// are lost, which does no harm because the level is read as well.
+/// are lost.
 const EDGES: usize = 16;
 /// `sizeof(struct gpio_v2_line_event)` of `linux/gpio.h`, in 64-bit words.
 const EDGE_WORDS: usize = 6;
@@ -183,28 +183,25 @@ impl EdgePin for CdevInput {
         Some(self.0.as_fd().as_raw_fd())
     }
 
-    fn take_edges(&mut self) -> Option<LastEdge> {
+    fn take_edges(&mut self, mut tell: impl FnMut(PinEdge)) {
         let mut words = [0_u64; EDGES * EDGE_WORDS];
-        let mut newest = None;
         // Bounded: a line that oscillates must not hold the thread.
         for _ in 0..4 {
             let Ok(read) = self.0.read_edge_events_into_slice(&mut words) else {
                 break;
             };
-            let Some(last) = words.get(read.saturating_sub(EDGE_WORDS)..read) else {
-                break;
-            };
-            if let Ok(event) = self.0.edge_event_from_slice(last) {
-                newest = Some(LastEdge {
-                    at: Some(Duration::from_nanos(event.timestamp_ns)),
-                    to: level(event.kind == EdgeKind::Rising),
-                });
+            for edge in words.get(..read).unwrap_or(&[]).chunks_exact(EDGE_WORDS) {
+                if let Ok(event) = self.0.edge_event_from_slice(edge) {
+                    tell(PinEdge {
+                        at: Some(Duration::from_nanos(event.timestamp_ns)),
+                        to: level(event.kind == EdgeKind::Rising),
+                    });
+                }
             }
             if read < words.len() {
                 break;
             }
         }
-        newest
     }
 }
 

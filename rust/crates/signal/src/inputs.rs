@@ -1,8 +1,8 @@
 //! The lines that are read.
 
 use crate::debounce::Debounce;
-use crate::{Backend, Cdev, EdgePin, InputLine, SignalError, level};
-use edgeai_config::{Input, Level};
+use crate::{Backend, Cdev, EdgePin, InputLine, SignalError, level, opposite};
+use edgeai_config::{Edge, Input, Level};
 use embedded_hal::digital::InputPin;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// electrically.
 ///
 /// Every look reads every line, so that a level is right even where only one edge wakes. A pulse
-/// that is over before the woken thread looks does not count, with or without debounce.
+/// that is over before the woken thread looks is known by its edges: see [`Inputs::passing`].
 pub struct Inputs<B: Backend = Cdev> {
     backend: B,
     lines: Vec<Line<B::Input>>,
@@ -22,6 +22,8 @@ struct Line<P> {
     input: Input,
     /// `None` while the line is missing.
     held: Option<(P, Debounce)>,
+    /// Changes of the level that counts which [`Inputs::levels`] does not show yet.
+    ahead: u32,
 }
 
 impl<B: Backend> Inputs<B> {
@@ -32,6 +34,7 @@ impl<B: Backend> Inputs<B> {
             .map(|input| Line {
                 input: input.clone(),
                 held: None,
+                ahead: 0,
             })
             .collect();
         Self {
@@ -51,14 +54,17 @@ impl<B: Backend> Inputs<B> {
             if line.held.is_some() {
                 continue;
             }
-            let claimed = self
-                .backend
-                .input(&line.asked())
-                .and_then(|mut pin| Ok((level_of(&mut pin)?, pin)));
+            let claimed = self.backend.input(&line.asked()).and_then(|mut pin| {
+                let level = level_of(&mut pin)?;
+                // Those that led to it.
+                pin.take_edges(|_| {});
+                Ok((level, pin))
+            });
             match claimed {
                 Ok((now, pin)) => {
                     let stable_for = Duration::from_millis(line.input.debounce_ms.into());
-                    line.held = Some((pin, Debounce::new(stable_for, now)));
+                    let both = line.input.edge == Edge::Both;
+                    line.held = Some((pin, Debounce::new(stable_for, now, both)));
                     *level = now;
                 }
                 Err(reason) => result = result.and(Err(line.error(reason))),
@@ -67,31 +73,49 @@ impl<B: Backend> Inputs<B> {
         result
     }
 
-    /// Reads every held line at `now` (monotonic); whether a level that counts has changed.
+    /// Reads every held line at `now` (monotonic); whether a level that counts has changed. Of a line
+    /// that changed more than once since the last look `levels` then shows the first change.
     ///
     /// # Errors
     /// The first line that could not be read; the others are read all the same. A line that failed
     /// is given up and has to be claimed again; its level stays what it was.
     pub fn read(&mut self, now: Duration) -> Result<bool, SignalError> {
-        let mut changed = false;
         let mut result = Ok(());
-        for (line, level) in self.lines.iter_mut().zip(&mut self.levels) {
+        for line in &mut self.lines {
             let Some((pin, debounce)) = &mut line.held else {
                 continue;
             };
-            let edge = pin.take_edges();
+            let mut changes = 0;
+            pin.take_edges(|edge| changes += debounce.edge(now, edge));
             match level_of(pin) {
-                Ok(read) => {
-                    changed |= debounce.feed(now, read, edge);
-                    *level = debounce.level();
-                }
+                Ok(read) => line.ahead += changes + debounce.look(now, read),
                 Err(reason) => {
                     line.held = None;
+                    line.ahead = 0;
                     result = result.and(Err(line.error(reason)));
                 }
             }
         }
+        let changed = self.passing();
+        self.pass();
         result.map(|()| changed)
+    }
+
+    /// Whether a line has changed more often than `levels` shows: a pulse that is over. Whoever wants
+    /// to see it decides with `levels` as they are, and calls [`Inputs::pass`] to go on.
+    #[must_use]
+    pub fn passing(&self) -> bool {
+        self.lines.iter().any(|line| line.ahead > 0)
+    }
+
+    /// Shows the next change of each line that has one.
+    pub fn pass(&mut self) {
+        for (line, level) in self.lines.iter_mut().zip(&mut self.levels) {
+            if line.ahead > 0 {
+                line.ahead -= 1;
+                *level = opposite(*level);
+            }
+        }
     }
 
     /// The debounced level of each input, in order.
@@ -149,7 +173,7 @@ mod tests {
     use super::*;
     use crate::simulated::Bench;
     use Level::{High, Low};
-    use edgeai_config::{Bias, Edge};
+    use edgeai_config::Bias;
 
     fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
@@ -226,6 +250,26 @@ mod tests {
         bench.pull_at("button", Low, ms(10));
         assert_eq!(inputs.read(ms(15)), Ok(true));
         assert_eq!(inputs.levels(), [High]);
+    }
+
+    #[test]
+    fn a_pulse_that_is_over_is_shown_before_what_is_now() {
+        let bench = Bench::new(&["door", "reset"]);
+        let mut inputs = inputs(&bench);
+        inputs.claim().unwrap();
+        for (at, level) in [(10, High), (11, Low), (12, High), (13, Low)] {
+            bench.pull_at("reset", level, ms(at));
+            bench.pull_at("door", level, ms(at));
+        }
+        assert_eq!(inputs.read(ms(30)), Ok(true));
+        let mut shown = vec![inputs.levels()[1]];
+        while inputs.passing() {
+            inputs.pass();
+            shown.push(inputs.levels()[1]);
+        }
+        assert_eq!(shown, [High, Low, High, Low]);
+        assert_eq!(inputs.levels(), [Low, Low], "the door's were too short");
+        assert_eq!((inputs.read(ms(31)), inputs.passing()), (Ok(false), false));
     }
 
     #[test]

@@ -98,13 +98,14 @@ pub trait EdgePin: InputPin {
     /// Readable (`POLLIN`) while edges wait; `None` if the line has to be polled by time.
     fn fd(&self) -> Option<RawFd>;
 
-    /// Takes the waiting edges without blocking and returns the newest, if there were any.
-    fn take_edges(&mut self) -> Option<LastEdge>;
+    /// Takes the waiting edges without blocking and tells them, oldest first. If more came than were
+    /// kept, some are missing.
+    fn take_edges(&mut self, tell: impl FnMut(PinEdge));
 }
 
-/// The newest edge of a line.
+/// An edge of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastEdge {
+pub struct PinEdge {
     /// When it came, `CLOCK_MONOTONIC`, where the backend knows.
     pub at: Option<Duration>,
     /// The level after it.

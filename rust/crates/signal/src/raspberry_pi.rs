@@ -1,17 +1,19 @@
 //! Lines of a Raspberry Pi through the `rppal` crate: its registers, mapped into this process.
 
 use crate::pwm::PwmChannel;
-use crate::{Backend, EdgePin, InputLine, LastEdge, OutputLine, level};
+use crate::{Backend, EdgePin, InputLine, OutputLine, PinEdge, level};
 use edgeai_config::{Bias, Drive, Edge, Level, Line, Pwm};
 use embedded_hal::digital::{ErrorType, InputPin, OutputPin};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use rppal::gpio::{self, Gpio, Trigger};
+use rtrb::{Consumer, RingBuffer};
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+
+/// Edges that are kept between two looks.
+const EDGES: usize = 16;
 
 /// The header's lines, `gpiochip0:<BCM number>`. On any other machine every claim is refused.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,25 +55,29 @@ impl Backend for RaspberryPi {
         };
         let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
             .map_err(|error| error.to_string())?;
-        let queue = Arc::new(Queue {
-            newest: AtomicU64::new(0),
-            wake,
-        });
+        let wake = Arc::new(wake);
+        let (mut edges, queue) = RingBuffer::new(EDGES);
         let trigger = match (line.edge, line.active_low) {
             (Edge::Both, _) => Trigger::Both,
             (Edge::Rising, false) | (Edge::Falling, true) => Trigger::RisingEdge,
             (Edge::Falling, false) | (Edge::Rising, true) => Trigger::FallingEdge,
         };
-        let (theirs, active_low) = (Arc::clone(&queue), line.active_low);
+        let (waker, active_low) = (Arc::clone(&wake), line.active_low);
         pin.set_async_interrupt(trigger, None, move |event| {
-            let active = (event.trigger == Trigger::RisingEdge) != active_low;
-            theirs.put(event.timestamp, active);
+            // Where there is no room the line oscillates; its level is read all the same.
+            let _ = edges.push(PinEdge {
+                at: Some(event.timestamp),
+                to: level((event.trigger == Trigger::RisingEdge) != active_low),
+            });
+            // It fails only when it is readable anyway.
+            let _ = waker.write(1);
         })
         .map_err(|error| error.to_string())?;
         Ok(RppalInput {
             pin,
             active_low,
-            queue,
+            edges: queue,
+            wake,
         })
     }
 
@@ -121,37 +127,13 @@ impl OutputPin for RppalOutput {
     }
 }
 
-/// From rppal's thread, which waits for edges, to the one that reads the line.
-struct Queue {
-    /// Time of the newest edge in ns, doubled, plus 1 if it led to active; 0: taken.
-    newest: AtomicU64,
-    wake: EventFd,
-}
-
-impl Queue {
-    fn put(&self, at: Duration, active: bool) {
-        let nanoseconds = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX >> 1);
-        self.newest
-            .store(nanoseconds << 1 | u64::from(active), Ordering::Release);
-        // It fails only when it is readable anyway.
-        let _ = self.wake.write(1);
-    }
-
-    fn take(&self) -> Option<LastEdge> {
-        let _ = self.wake.read();
-        let newest = self.newest.swap(0, Ordering::Acquire);
-        (newest != 0).then(|| LastEdge {
-            at: Some(Duration::from_nanos(newest >> 1)),
-            to: level(newest & 1 == 1),
-        })
-    }
-}
-
 /// A line that is read.
 pub struct RppalInput {
     pin: gpio::InputPin,
     active_low: bool,
-    queue: Arc<Queue>,
+    /// From rppal's thread, which waits for them.
+    edges: Consumer<PinEdge>,
+    wake: Arc<EventFd>,
 }
 
 impl ErrorType for RppalInput {
@@ -170,11 +152,17 @@ impl InputPin for RppalInput {
 
 impl EdgePin for RppalInput {
     fn fd(&self) -> Option<RawFd> {
-        Some(self.queue.wake.as_fd().as_raw_fd())
+        Some(self.wake.as_fd().as_raw_fd())
     }
 
-    fn take_edges(&mut self) -> Option<LastEdge> {
-        self.queue.take()
+    fn take_edges(&mut self, mut tell: impl FnMut(PinEdge)) {
+        let _ = self.wake.read();
+        for _ in 0..EDGES {
+            match self.edges.pop() {
+                Ok(edge) => tell(edge),
+                Err(_) => break,
+            }
+        }
     }
 }
 
@@ -206,22 +194,5 @@ mod tests {
         }
         let reason = output("gpiochip0:17", Drive::PushPull).err().unwrap();
         assert!(reason.starts_with("rppal: "), "{reason}");
-    }
-
-    #[test]
-    fn the_newest_edge_is_taken_once() {
-        let queue = Queue {
-            newest: AtomicU64::new(0),
-            wake: EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap(),
-        };
-        assert_eq!(queue.take(), None);
-        queue.put(Duration::from_millis(3), false);
-        queue.put(Duration::from_millis(4), true);
-        let edge = LastEdge {
-            at: Some(Duration::from_millis(4)),
-            to: Level::High,
-        };
-        assert_eq!(queue.take(), Some(edge));
-        assert_eq!(queue.take(), None);
     }
 }

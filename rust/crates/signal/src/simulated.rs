@@ -1,13 +1,16 @@
 //! GPIO lines and PWM channels in memory: a [`Backend`] for tests, here and in the crates above.
 
-use crate::{Backend, EdgePin, InputLine, LastEdge, OutputLine, opposite};
+use crate::{Backend, EdgePin, InputLine, OutputLine, PinEdge, opposite};
 use edgeai_config::{Bias, Level, Pwm};
 use embedded_hal::digital::{self, ErrorType, InputPin, OutputPin};
 use embedded_hal::pwm::{self, SetDutyCycle};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// Edges that a line keeps, as many as the kernel.
+const EDGES: usize = 16;
 
 /// A bench with lines that can be unplugged; clones share it. Levels are electrical.
 #[derive(Clone, Default)]
@@ -17,7 +20,7 @@ struct Wire {
     unplugged: bool,
     history: Vec<Level>,
     duties: Vec<u16>,
-    edge: Option<LastEdge>,
+    edges: VecDeque<PinEdge>,
 }
 
 impl Default for Wire {
@@ -27,7 +30,7 @@ impl Default for Wire {
             unplugged: false,
             history: Vec::with_capacity(1024),
             duties: Vec::with_capacity(1024),
-            edge: None,
+            edges: VecDeque::with_capacity(EDGES),
         }
     }
 }
@@ -63,7 +66,7 @@ impl Bench {
     pub fn pull(&self, line: &str, level: Level) {
         self.move_to(
             line,
-            LastEdge {
+            PinEdge {
                 at: None,
                 to: level,
             },
@@ -73,13 +76,20 @@ impl Bench {
     /// Moves a line from outside, with an edge at a time.
     pub fn pull_at(&self, line: &str, level: Level, at: Duration) {
         let at = Some(at);
-        self.move_to(line, LastEdge { at, to: level });
+        self.move_to(line, PinEdge { at, to: level });
     }
 
-    fn move_to(&self, line: &str, edge: LastEdge) {
+    fn move_to(&self, line: &str, edge: PinEdge) {
         if let Some(wire) = self.wires().get_mut(line) {
+            let moved = wire.history.last().copied().unwrap_or(Level::Low) != edge.to;
             wire.history.push(edge.to);
-            wire.edge = Some(edge);
+            if !moved {
+                return;
+            }
+            if wire.edges.len() == EDGES {
+                wire.edges.pop_front();
+            }
+            wire.edges.push_back(edge);
         }
     }
 
@@ -149,6 +159,7 @@ impl Backend for Bench {
 
     fn input(&mut self, line: &InputLine<'_>) -> Result<Pin, String> {
         self.claim(line.line, line.active_low, |wire| {
+            wire.edges.clear();
             // Whatever moved the line from outside is stronger than a pull resistor.
             if line.bias == Bias::PullUp && wire.history.is_empty() {
                 wire.history.push(Level::High);
@@ -226,13 +237,14 @@ impl EdgePin for Pin {
         None
     }
 
-    fn take_edges(&mut self) -> Option<LastEdge> {
-        let edge = self
-            .bench
-            .wire(&self.line, |wire| wire.edge.take())
-            .ok()??;
-        let to = electrical(self.active_low, edge.to);
-        Some(LastEdge { to, ..edge })
+    fn take_edges(&mut self, mut tell: impl FnMut(PinEdge)) {
+        let active_low = self.active_low;
+        let _ = self.bench.wire(&self.line, |wire| {
+            for edge in wire.edges.drain(..) {
+                let to = electrical(active_low, edge.to);
+                tell(PinEdge { to, ..edge });
+            }
+        });
     }
 }
 
