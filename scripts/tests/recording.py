@@ -24,7 +24,7 @@ class Decision:
 
 def records(content: bytes) -> list[tuple[int, bytes]]:
     """Kind and content of each record."""
-    assert content[:8] == b"edgerec\n" and struct.unpack_from("<I", content, 8)[0] in (1, 2)
+    assert content[:8] == b"edgerec\n" and struct.unpack_from("<I", content, 8)[0] in (1, 2, 3)
     found, at = [], 12
     while at < len(content):
         kind, length = struct.unpack_from("<BI", content, at)

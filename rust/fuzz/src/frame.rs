@@ -3,8 +3,8 @@
 
 #![no_main]
 
-use edgeai_camera::{Arrangement, Layout as FrameLayout};
-use edgeai_config::{Colour, PixelFormat};
+use edgeai_camera::Layout as FrameLayout;
+use edgeai_config::{Arrangement, Colour, PixelFormat};
 use edgeai_preprocess::{
     ChannelOrder, Dims, Fit, Image, Layout, Normalise, PlaneRef, Preprocessor, SourceSpec,
     TensorType,

@@ -1,12 +1,14 @@
 //! A V4L2 camera that streams.
 
 use crate::buffers::{Buffers, Dequeued};
+use crate::format::Wanted;
 use crate::frame::{CameraError, Frame, FrameSource};
 use crate::identity::Identity;
 use crate::negotiate::negotiate;
 use crate::node::{Device, Node};
-use crate::planes::{Arrangement, Layout};
+use crate::planes::Layout;
 use crate::report::Negotiated;
+use edgeai_config::Arrangement;
 use edgeai_realtime::monotonic_now;
 use std::io;
 use std::time::Duration;
@@ -40,7 +42,7 @@ impl Camera {
     /// is no camera, does not have the pixel format, or has no such control or not with this value;
     /// another size or rate is not an error.
     pub fn open(asked: &edgeai_config::Camera) -> Result<(Self, Negotiated), CameraError> {
-        let path = Identity::parse(&asked.device).resolve(asked.format)?;
+        let path = Identity::parse(&asked.device).resolve(Wanted::by(asked))?;
         let name = path.display();
         let device = Device::open(&path).map_err(|error| match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => {
@@ -148,20 +150,12 @@ impl FrameSource for Camera {
         };
         self.lent = Some(newest.index);
         let (bytes, count) = self.buffers.bytes(&newest);
-        let planes = self
-            .layout
-            .split(&bytes[..count])
-            .map_err(|error| CameraError::Lost(error.to_string()))?;
-        Ok(Frame {
-            planes,
-            plane_count: self.layout.plane_count(),
-            width: self.layout.width,
-            height: self.layout.height,
-            format: self.layout.format,
-            colour: self.colour,
-            sequence: newest.sequence,
-            timestamp: newest.timestamp,
-        })
+        self.layout.frame(
+            &bytes[..count],
+            self.colour,
+            newest.sequence,
+            newest.timestamp,
+        )
     }
 
     fn dropped(&self) -> u64 {

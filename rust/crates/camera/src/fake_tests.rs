@@ -5,7 +5,7 @@ use crate::fake::{Driver, FakeFormat};
 use crate::frame::{CameraError, FrameSource};
 use crate::ioctl::Queue;
 use crate::report::Negotiated;
-use edgeai_config::{Colour, Matrix, PixelFormat, Range};
+use edgeai_config::{Arrangement, Colour, Matrix, PixelFormat, Range};
 use std::time::Duration;
 use v4l::v4l_sys as sys;
 
@@ -17,6 +17,7 @@ fn asked(format: Option<PixelFormat>) -> edgeai_config::Camera {
         name: "camera".into(),
         device: "fake".into(),
         format,
+        planes: None,
         size: [640, 480],
         fps: 30,
         controls: std::collections::BTreeMap::new(),
@@ -85,6 +86,43 @@ fn separate_memory_planes_are_the_planes_of_the_frame() {
         }
         assert_eq!(frame.planes[0].bytes.len(), 640 * 480);
         assert_eq!(frame.planes[1].bytes.len(), strides[1] * 240);
+    }
+}
+
+#[test]
+fn separate_planes_are_taken_where_they_are_asked_for() {
+    let driver = Driver::default();
+    driver.state().queue = Queue::MultiPlanar;
+    driver.state().formats = [*b"NV12", *b"NM12", *b"YUYV"]
+        .map(|code| format(code, &[[640, 480]], &[30]))
+        .to_vec();
+    for (format, planes, taken) in [
+        (Some(PixelFormat::Nv12), None, "asked NV12 640x480@30"),
+        (
+            Some(PixelFormat::Nv12),
+            Some(Arrangement::Separate),
+            "asked NV12 in separate planes 640x480@30",
+        ),
+        (
+            None,
+            Some(Arrangement::Separate),
+            "asked any in separate planes 640x480@30",
+        ),
+    ] {
+        let asked = edgeai_config::Camera {
+            planes,
+            ..asked(format)
+        };
+        let (mut camera, negotiated) = start(&driver, &asked).unwrap();
+        let code = if planes.is_some() { "NM12" } else { "NV12" };
+        let words = negotiated.to_string();
+        assert!(words.starts_with(taken), "{words}");
+        assert!(
+            words.contains(&format!("taken {code} 640x480@30")),
+            "{words}"
+        );
+        driver.capture(1);
+        assert_eq!(camera.next(SHORT).unwrap().plane_count, 2);
     }
 }
 

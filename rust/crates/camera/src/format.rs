@@ -1,7 +1,7 @@
 //! The V4L2 codes of the pixel formats (kernel, `Documentation/userspace-api/media/v4l/pixfmt*.rst`).
 
-use crate::planes::Arrangement;
-use edgeai_config::PixelFormat;
+use edgeai_config::{Arrangement, Camera, PixelFormat};
+use std::fmt;
 
 /// Every code that can be taken. Of two for one format the first is preferred.
 const CODES: [(&[u8; 4], PixelFormat, Arrangement); 13] = {
@@ -32,12 +32,53 @@ pub fn known(code: u32) -> Option<(PixelFormat, Arrangement)> {
         .map(|&(_, format, arrangement)| (format, arrangement))
 }
 
-/// The codes of a format, the preferred one first.
-pub fn codes(format: PixelFormat) -> impl Iterator<Item = u32> {
-    CODES
-        .iter()
-        .filter(move |(_, of, _)| *of == format)
-        .map(|(letters, ..)| u32::from_le_bytes(**letters))
+/// What a camera is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub format: Option<PixelFormat>,
+    pub planes: Option<Arrangement>,
+}
+
+impl Wanted {
+    pub fn by(asked: &Camera) -> Self {
+        Self {
+            format: asked.format,
+            planes: asked.planes,
+        }
+    }
+
+    /// This format, wherever its planes lie.
+    pub fn format(format: PixelFormat) -> Self {
+        Self {
+            format: Some(format),
+            planes: None,
+        }
+    }
+
+    /// Whether a V4L2 code is that.
+    pub fn fits(self, code: u32) -> bool {
+        known(code).is_some_and(|(format, planes)| {
+            self.format.is_none_or(|wanted| wanted == format)
+                && self.planes.is_none_or(|wanted| wanted == planes)
+        })
+    }
+
+    /// The codes that are, the preferred one first.
+    pub fn codes(self) -> impl Iterator<Item = u32> {
+        let codes = CODES.iter().map(|(code, ..)| u32::from_le_bytes(**code));
+        codes.filter(move |&code| self.fits(code))
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.format.map_or("any", PixelFormat::name))?;
+        f.write_str(match self.planes {
+            None => "",
+            Some(Arrangement::Contiguous) => " in one buffer",
+            Some(Arrangement::Separate) => " in separate planes",
+        })
+    }
 }
 
 /// Order of preference among formats that reach the same size and rate: the cheapest to preprocess
@@ -68,15 +109,22 @@ mod tests {
 
     #[test]
     fn codes_are_named_as_v4l2_names_them() {
-        let yuyv = codes(PixelFormat::Yuyv).next().unwrap();
+        let yuyv = u32::from_le_bytes(*b"YUYV");
         assert_eq!(name(yuyv), "YUYV");
         assert_eq!(name(u32::from_le_bytes(*b"Y16 ") | 1 << 31), "Y16-BE");
     }
 
     #[test]
     fn contiguous_memory_is_preferred_to_separate() {
-        let names: Vec<_> = codes(PixelFormat::Nv12).map(name).collect();
-        assert_eq!(names, ["NV12", "NM12"]);
+        let names =
+            |format, planes| -> Vec<_> { Wanted { format, planes }.codes().map(name).collect() };
+        let nv12 = Some(PixelFormat::Nv12);
+        assert_eq!(names(nv12, None), ["NV12", "NM12"]);
+        assert_eq!(names(nv12, Some(Arrangement::Contiguous)), ["NV12"]);
+        assert_eq!(
+            names(None, Some(Arrangement::Separate)),
+            ["NM12", "NM21", "YM12"]
+        );
         let [contiguous, separate] = [b"NV12", b"NM12"].map(|code| u32::from_le_bytes(*code));
         assert!(rank(contiguous) < rank(separate));
         assert_eq!(

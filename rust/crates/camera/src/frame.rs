@@ -35,6 +35,28 @@ pub struct Frame<'a> {
     pub timestamp: Duration,
 }
 
+impl<'a> From<&'a edgeai_recording::Frame> for Frame<'a> {
+    /// A recorded frame as its camera gave it.
+    fn from(frame: &'a edgeai_recording::Frame) -> Self {
+        let mut planes = [Plane::default(); 3];
+        let mut plane_count = 0;
+        for (to, (bytes, stride)) in planes.iter_mut().zip(frame.planes()) {
+            *to = Plane { bytes, stride };
+            plane_count += 1;
+        }
+        Self {
+            planes,
+            plane_count,
+            width: frame.width,
+            height: frame.height,
+            format: frame.format,
+            colour: frame.colour,
+            sequence: frame.sequence,
+            timestamp: frame.captured,
+        }
+    }
+}
+
 /// Something that delivers frames.
 pub trait FrameSource {
     /// The newest frame. Blocks for at most `timeout`.

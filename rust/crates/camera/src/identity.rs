@@ -1,11 +1,10 @@
 //! Which device a name means. Names that stay the same when a camera is plugged in elsewhere, or when
 //! nodes are numbered in another order, are looked up among the nodes there are now.
 
+use crate::format::Wanted;
 use crate::frame::CameraError;
-use crate::negotiate::offers;
 use crate::node::{Capability, Device};
 use crate::offer;
-use edgeai_config::PixelFormat;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -54,20 +53,15 @@ impl<'a> Identity<'a> {
     }
 
     /// The node that is meant, as things are now.
-    pub fn resolve(self, format: Option<PixelFormat>) -> Result<PathBuf, CameraError> {
+    pub fn resolve(self, wanted: Wanted) -> Result<PathBuf, CameraError> {
         match self {
             Self::Path(path) => Ok(path.into()),
-            _ => self.choose(&scan(), format).map(|found| found.path.clone()),
+            _ => self.choose(&scan(), wanted).map(|found| found.path.clone()),
         }
     }
 
-    /// Of several nodes of one device: the first that offers the format (any that is known, without
-    /// one). Several devices are an error: which of two equal cameras is meant is not for us to guess.
-    fn choose(
-        self,
-        nodes: &'a [Found],
-        format: Option<PixelFormat>,
-    ) -> Result<&'a Found, CameraError> {
+    /// Of several nodes of one device: the first that offers what is wanted. Several devices are an error: which of two equal cameras is meant is not for us to guess.
+    fn choose(self, nodes: &'a [Found], wanted: Wanted) -> Result<&'a Found, CameraError> {
         let fitting: Vec<_> = nodes.iter().filter(|found| self.fits(found)).collect();
         let Some(&first) = fitting.first() else {
             let there_is = match nodes {
@@ -83,7 +77,8 @@ impl<'a> Identity<'a> {
             let reason = format!("{self} fits several cameras: {several}; name one by bus:");
             return Err(CameraError::Unusable(reason));
         }
-        let usable = fitting.iter().find(|found| offers(&found.codes, format));
+        let offers = |found: &&&Found| found.codes.iter().any(|&code| wanted.fits(code));
+        let usable = fitting.iter().find(offers);
         Ok(usable.unwrap_or(&first))
     }
 
@@ -193,6 +188,7 @@ fn serial(sys: &Path, node: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgeai_config::PixelFormat;
     use std::os::unix::fs::symlink;
 
     fn found(path: &str, card: &str, bus: &str, codes: &[&[u8; 4]]) -> Found {
@@ -213,7 +209,13 @@ mod tests {
         nodes: &[Found],
         format: Option<PixelFormat>,
     ) -> Result<String, CameraError> {
-        let found = Identity::parse(device).choose(nodes, format)?;
+        let found = Identity::parse(device).choose(
+            nodes,
+            Wanted {
+                format,
+                planes: None,
+            },
+        )?;
         Ok(found.path.display().to_string())
     }
 

@@ -28,7 +28,7 @@ pub use camera::Camera;
 pub use controls::{Control, ControlKind};
 pub use frame::{CameraError, Frame, FrameSource, Plane};
 pub use list::{Format, Listed, Size, list};
-pub use planes::{Arrangement, Layout, SplitError};
+pub use planes::{Layout, SplitError};
 pub use replay::Replay;
 pub use report::Negotiated;
 

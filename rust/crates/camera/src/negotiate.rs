@@ -3,15 +3,15 @@
 use crate::camera::{classify, fits};
 use crate::colour::Metadata;
 use crate::controls;
-use crate::format;
+use crate::format::{self, Wanted};
 use crate::frame::CameraError;
 use crate::ioctl::{G_PARM, Queue, S_FMT, S_PARM, Zeroed, ioctl};
 use crate::node::{Capability, Node};
 use crate::offer::{self, Offer, Reach};
-use crate::planes::{Arrangement, Layout};
+use crate::planes::Layout;
 use crate::receiver::follow_signal;
 use crate::report::{self, Negotiated};
-use edgeai_config::PixelFormat;
+use edgeai_config::Arrangement;
 use std::io;
 use v4l::v4l_sys::{
     V4L2_CAP_TIMEPERFRAME, V4L2_PIX_FMT_PRIV_MAGIC, v4l2_field_V4L2_FIELD_NONE,
@@ -61,6 +61,7 @@ fn choose(
     offers: &[Offer],
     asked: &edgeai_config::Camera,
 ) -> Result<(u32, String), String> {
+    let wanted = Wanted::by(asked);
     let mut usable: Vec<Reach> = Vec::new();
     let mut best: Option<(u32, Reach)> = None;
     let mut others = Vec::new();
@@ -71,12 +72,11 @@ fn choose(
         }
         let reach = Reach::of(node, code, asked.size, asked.fps);
         usable.push(reach);
-        let wanted = format::known(code)
-            .is_some_and(|(format, _)| asked.format.is_none_or(|wanted| wanted == format));
+        let fits = wanted.fits(code);
         let better = best.is_none_or(|(_, best)| {
             reach.order(asked.size, asked.fps) < best.order(asked.size, asked.fps)
         });
-        if wanted && better {
+        if fits && better {
             best = Some((code, reach));
         }
     }
@@ -90,14 +90,12 @@ fn choose(
     } else {
         offered.join(", ")
     };
-    match (best, asked.format) {
-        (Some((code, _)), _) => Ok((code, offered)),
-        // Not every driver names all it has; the answer to the request will tell.
-        (None, Some(format)) => {
-            let code = format::codes(format).next();
-            code.map(|code| (code, offered)).ok_or_else(String::new)
-        }
-        (None, None) => Err(format!(
+    let best = best.map(|(code, _)| code);
+    // Not every driver names all it has; the answer to the request will tell.
+    let unnamed = || asked.format.and_then(|_| wanted.codes().next());
+    match best.or_else(unnamed) {
+        Some(code) => Ok((code, offered)),
+        None => Err(format!(
             "no pixel format that can be used; it offers {offered}"
         )),
     }
@@ -236,11 +234,4 @@ fn set_rate(node: &dyn Node, queue: Queue, fps: u32) -> Option<f64> {
     let interval = unsafe { parameters.parm.capture.timeperframe };
     let known = interval.numerator > 0 && interval.denominator > 0;
     known.then(|| f64::from(interval.denominator) / f64::from(interval.numerator))
-}
-
-/// True if the device offers `format`, or, without one, any that can be taken.
-pub fn offers(codes: &[u32], format: Option<PixelFormat>) -> bool {
-    codes.iter().any(|&code| {
-        format::known(code).is_some_and(|(known, _)| format.is_none_or(|format| format == known))
-    })
 }

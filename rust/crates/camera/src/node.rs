@@ -44,6 +44,7 @@ impl Device {
 }
 
 impl Node for Device {
+    // SAFETY: the trait's contract is the system call's.
     unsafe fn request(&self, number: _IOC_TYPE, argument: *mut c_void) -> io::Result<()> {
         // SAFETY: the caller's promise.
         unsafe { v4l::v4l2::ioctl(self.0.handle().fd(), number, argument) }

@@ -1,17 +1,9 @@
 //! Where the planes of a frame lie in the memory that a driver has filled. Pure: any numbers and any
 //! bytes give planes inside the bytes or an error.
 
-use crate::frame::Plane;
-use edgeai_config::PixelFormat;
-
-/// Whether the planes share one buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrangement {
-    /// One after the other in one buffer (`V4L2_PIX_FMT_NV12`), also with the multi-planar interface.
-    Contiguous,
-    /// Each in a buffer of its own (`V4L2_PIX_FMT_NV12M`).
-    Separate,
-}
+use crate::frame::{CameraError, Frame, Plane};
+use edgeai_config::{Arrangement, Colour, PixelFormat};
+use std::time::Duration;
 
 /// How frames lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +114,32 @@ impl Layout {
         } else {
             height.div_ceil(2)
         }
+    }
+
+    /// The frame in what the driver has filled, as [`Self::split`] takes it.
+    ///
+    /// # Errors
+    /// [`CameraError::Lost`] when the frame is not whole.
+    pub fn frame<'a>(
+        &self,
+        buffers: &[&'a [u8]],
+        colour: Colour,
+        sequence: u32,
+        timestamp: Duration,
+    ) -> Result<Frame<'a>, CameraError> {
+        let planes = self
+            .split(buffers)
+            .map_err(|error| CameraError::Lost(error.to_string()))?;
+        Ok(Frame {
+            planes,
+            plane_count: self.plane_count(),
+            width: self.width,
+            height: self.height,
+            format: self.format,
+            colour,
+            sequence,
+            timestamp,
+        })
     }
 
     /// The planes in what the driver has filled: one buffer of `bytes_used` bytes if contiguous, one for

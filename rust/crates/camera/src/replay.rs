@@ -1,115 +1,75 @@
-//! Images in place of a camera: `device = "replay:PATH"`.
+//! Images or a recording in place of a camera: `device = "replay:PATH"`.
 
-use crate::format;
+mod images;
+mod recorded;
+
 use crate::frame::{CameraError, Frame, FrameSource};
-use crate::planes::Layout;
-use crate::report::{self, Negotiated};
-use crate::rgb;
-use edgeai_config::{Colour, PixelFormat};
+use crate::report::Negotiated;
 use edgeai_realtime::monotonic_now;
-use image::ImageReader;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use images::Images;
+use recorded::Recorded;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-/// Largest side of an image, as of a camera in the configuration.
-const MAX_SIDE: u32 = 8192;
-
-/// Plays an image, or the images of a directory in the order of their names, over and over. Each is
-/// shown for one frame period and none is left out, however slow the receiver is, so that every
-/// run sees the same frames in the same order.
+/// Plays an image, the images of a directory in the order of their names, or the frames of a
+/// recording, over and over. Each is shown for one frame period and none is left out, however slow
+/// the receiver is, so that every run sees the same frames in the same order.
 pub struct Replay {
-    images: Vec<PathBuf>,
-    layout: Layout,
-    colour: Colour,
+    pictures: Pictures,
     period: Duration,
-    /// The image `sequence`, if it is decoded already.
-    bytes: Vec<u8>,
-    decoded: Option<u32>,
+    /// The frame `sequence` is there already.
+    turned: Option<u32>,
     /// Number of the next frame.
     sequence: u32,
     /// When it is due.
     due: Duration,
 }
 
+enum Pictures {
+    Images(Images),
+    Recorded(Box<Recorded>),
+}
+
 impl Replay {
-    /// Finds the images and decodes the first. Frames have its size, whatever `asked.size` says, and are
-    /// RGB24, or converted to `asked.format` (BT.601; GREY full range, the others limited). A JPEG file
-    /// is passed on as it is for MJPEG.
+    /// Finds the pictures and reads the first. Frames have its size, whatever `asked.size` says.
+    /// Images become RGB24, or are converted to `asked.format` (BT.601; GREY full range, the others
+    /// limited); a JPEG file is passed on as it is for MJPEG. A recording's frames are as the camera
+    /// gave them that has the name `asked.name`, or of the only camera.
     ///
     /// # Errors
     /// [`CameraError::Missing`] without file, [`CameraError::Unusable`] for what is no PNG or JPEG,
-    /// images of different sizes, or a recording.
+    /// images of different sizes, a recording without frames or of another format than asked for.
     pub fn open(
         path: &Path,
         asked: &edgeai_config::Camera,
     ) -> Result<(Self, Negotiated), CameraError> {
-        let unusable = |path: &Path, reason: &dyn std::fmt::Display| {
-            CameraError::Unusable(format!("{}: {reason}", path.display()))
+        let (pictures, negotiated) = if Recorded::is_at(path) {
+            let (recorded, negotiated) = Recorded::open(path, asked)?;
+            (Pictures::Recorded(Box::new(recorded)), negotiated)
+        } else {
+            let (images, negotiated) = Images::open(path, asked)?;
+            (Pictures::Images(images), negotiated)
         };
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "edgerec")
-        {
-            return Err(CameraError::Unusable(
-                "recordings are played by edgeai replay".into(),
-            ));
-        }
-        let images = find(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => CameraError::Missing(format!("{}: {error}", path.display())),
-            _ => unusable(path, &error),
-        })?;
-        let Some(first) = images.first() else {
-            return Err(unusable(path, &"no PNG or JPEG images"));
-        };
-        let [width, height] = size(first).map_err(|error| unusable(first, &error))?;
-        for other in &images {
-            let other_size = size(other).map_err(|error| unusable(other, &error))?;
-            if other_size != [width, height] {
-                let [w, h] = other_size;
-                let reason = format!("{w}x{h}, but the first image is {width}x{height}");
-                return Err(unusable(other, &reason));
-            }
-        }
-        let pixel = asked.format.unwrap_or(PixelFormat::Rgb24);
-        let layout = Layout::packed(pixel, width, height);
-        let colour = rgb::colour(pixel);
-        let offered = match images.len() {
-            1 => format!("an image of {width}x{height}"),
-            count => format!("{count} images of {width}x{height}"),
-        };
-        let fps = f64::from(asked.fps);
-        let code = format::codes(pixel).next().unwrap_or(0);
-        let asked_for = report::asked(asked);
-        let negotiated = Negotiated::new(asked_for, offered, code, &layout, colour, Some(fps));
-        let mut replay = Self {
-            images,
-            layout,
-            colour,
+        let replay = Self {
+            pictures,
             period: Duration::from_secs(1) / asked.fps.max(1),
-            bytes: Vec::new(),
-            decoded: None,
+            turned: Some(0),
             sequence: 0,
             due: monotonic_now(),
         };
-        replay.decode().map_err(CameraError::Unusable)?;
         Ok((replay, negotiated))
     }
 
-    /// Decodes the next image, unless it is the one that is there.
-    fn decode(&mut self) -> Result<(), String> {
-        let index = self.sequence as usize % self.images.len();
-        if self.decoded == Some(self.sequence) {
-            return Ok(());
+    /// Reads the next picture, unless it is there.
+    fn turn(&mut self) -> Result<(), String> {
+        if self.turned != Some(self.sequence) {
+            match &mut self.pictures {
+                Pictures::Images(images) => images.turn()?,
+                Pictures::Recorded(recorded) => recorded.turn()?,
+            }
+            self.turned = Some(self.sequence);
         }
-        if self.decoded.is_none() || self.images.len() > 1 {
-            let path = &self.images[index];
-            read(path, &self.layout, &mut self.bytes)
-                .map_err(|error| format!("{}: {error}", path.display()))?;
-        }
-        self.decoded = Some(self.sequence);
         Ok(())
     }
 }
@@ -117,7 +77,7 @@ impl Replay {
 impl FrameSource for Replay {
     fn next(&mut self, timeout: Duration) -> Result<Frame<'_>, CameraError> {
         let end = monotonic_now() + timeout;
-        self.decode().map_err(CameraError::Lost)?;
+        self.turn().map_err(CameraError::Lost)?;
         if self.due > end {
             thread::sleep(timeout);
             return Err(CameraError::TimedOut);
@@ -128,92 +88,37 @@ impl FrameSource for Replay {
         self.due = (self.due + self.period).max(now);
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(1);
-        let planes = self
-            .layout
-            .split(&[&self.bytes])
-            .map_err(|error| CameraError::Lost(error.to_string()))?;
+        let frame = match &self.pictures {
+            Pictures::Images(images) => images.frame()?,
+            Pictures::Recorded(recorded) => recorded.frame(),
+        };
         Ok(Frame {
-            planes,
-            plane_count: self.layout.plane_count(),
-            width: self.layout.width,
-            height: self.layout.height,
-            format: self.layout.format,
-            colour: self.colour,
             sequence,
             timestamp: now,
+            ..frame
         })
     }
 
     fn dropped(&self) -> u64 {
-        0
-    }
-}
-
-/// The image, or the images of a directory by name.
-fn find(path: &Path) -> io::Result<Vec<PathBuf>> {
-    if !fs::metadata(path)?.is_dir() {
-        return Ok(vec![path.into()]);
-    }
-    let mut images = Vec::new();
-    for entry in fs::read_dir(path)? {
-        let path = entry?.path();
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let known = ["png", "jpg", "jpeg"];
-        if extension.is_some_and(|it| known.contains(&&*it.to_ascii_lowercase())) {
-            images.push(path);
+        match &self.pictures {
+            Pictures::Images(_) => 0,
+            Pictures::Recorded(recorded) => recorded.passed_over(),
         }
     }
-    images.sort();
-    Ok(images)
-}
-
-/// Width and height, from the head of the file.
-fn size(path: &Path) -> Result<[u32; 2], String> {
-    let reader = reader(path).map_err(|error| error.to_string())?;
-    let (width, height) = reader
-        .into_dimensions()
-        .map_err(|error| error.to_string())?;
-    if [width, height]
-        .iter()
-        .all(|side| (1..=MAX_SIDE).contains(side))
-    {
-        Ok([width, height])
-    } else {
-        Err(format!("{width}x{height} is not 1 to {MAX_SIDE} pixels"))
-    }
-}
-
-fn reader(path: &Path) -> io::Result<ImageReader<io::BufReader<fs::File>>> {
-    // By content, not by name.
-    let mut reader = ImageReader::open(path)?.with_guessed_format()?;
-    let mut limits = image::Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
-    reader.limits(limits);
-    Ok(reader)
-}
-
-fn read(path: &Path, layout: &Layout, out: &mut Vec<u8>) -> Result<(), String> {
-    let reader = reader(path).map_err(|error| error.to_string())?;
-    if layout.format == PixelFormat::Mjpeg && reader.format() == Some(image::ImageFormat::Jpeg) {
-        *out = fs::read(path).map_err(|error| error.to_string())?;
-        return Ok(());
-    }
-    let decoded = reader.decode().map_err(|error| error.to_string())?;
-    if (decoded.width(), decoded.height()) != (layout.width, layout.height) {
-        return Err("its size has changed".into());
-    }
-    rgb::convert(&decoded.into_rgb8(), layout.format, out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgeai_config::PixelFormat;
     use image::{Rgb, RgbImage};
+    use std::fs;
+    use std::path::PathBuf;
 
     /// A directory of images that goes away with the value.
-    struct Images(PathBuf);
+    struct Folder(PathBuf);
 
-    impl Images {
+    impl Folder {
         fn new(name: &str, files: &[(&str, u32, [u8; 3])]) -> Self {
             let root = format!("edgeai-replay-{}-{name}", std::process::id());
             let root = std::env::temp_dir().join(root);
@@ -230,7 +135,7 @@ mod tests {
         }
     }
 
-    impl Drop for Images {
+    impl Drop for Folder {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
@@ -241,6 +146,7 @@ mod tests {
             name: "camera".into(),
             device: "replay:".into(),
             format,
+            planes: None,
             size: [640, 480],
             fps: 240,
             controls: std::collections::BTreeMap::new(),
@@ -254,7 +160,7 @@ mod tests {
 
     #[test]
     fn images_come_in_the_order_of_their_names_and_again() {
-        let images = Images::new(
+        let images = Folder::new(
             "order",
             &[
                 ("b.PNG", 6, [2; 3]),
@@ -276,7 +182,7 @@ mod tests {
 
     #[test]
     fn one_image_is_played_in_the_format_asked_for() {
-        let images = Images::new("one", &[("a.jpg", 5, [255, 255, 255])]);
+        let images = Folder::new("one", &[("a.jpg", 5, [255, 255, 255])]);
         let path = images.0.join("a.jpg");
         let (mut replay, negotiated) =
             Replay::open(&path, &asked(Some(PixelFormat::Nv12))).unwrap();
@@ -294,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_is_not_due_is_waited_for_only_so_long() {
-        let images = Images::new("due", &[("a.png", 6, [1; 3])]);
+        let images = Folder::new("due", &[("a.png", 6, [1; 3])]);
         let slow = edgeai_config::Camera {
             fps: 1,
             ..asked(None)
@@ -307,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_played_is_refused() {
-        let images = Images::new("refused", &[("a.png", 6, [1; 3]), ("b.png", 7, [1; 3])]);
+        let images = Folder::new("refused", &[("a.png", 6, [1; 3]), ("b.png", 7, [1; 3])]);
         let error = |path: &Path| Replay::open(path, &asked(None)).err().unwrap();
         let sizes = error(&images.0);
         assert!(
@@ -319,17 +225,13 @@ mod tests {
         let text = images.0.join("text.png");
         fs::write(&text, "not an image").unwrap();
         assert!(matches!(error(&text), CameraError::Unusable(_)));
-        let empty = Images::new("empty", &[]);
+        let empty = Folder::new("empty", &[]);
         assert!(matches!(error(&empty.0), CameraError::Unusable(_)));
-        assert_eq!(
-            error(Path::new("a/run.edgerec")),
-            CameraError::Unusable("recordings are played by edgeai replay".into())
-        );
     }
 
     #[test]
     fn an_image_that_breaks_while_it_is_played_is_a_lost_camera() {
-        let images = Images::new("breaks", &[("a.png", 6, [1; 3]), ("b.png", 6, [2; 3])]);
+        let images = Folder::new("breaks", &[("a.png", 6, [1; 3]), ("b.png", 6, [2; 3])]);
         let (mut replay, _) = images.open(None).unwrap();
         next(&mut replay);
         RgbImage::new(7, 4).save(images.0.join("b.png")).unwrap();

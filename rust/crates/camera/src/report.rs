@@ -1,6 +1,6 @@
 //! What came of a negotiation.
 
-use crate::format;
+use crate::format::{self, Wanted};
 use crate::planes::Layout;
 use edgeai_config::{Colour, Matrix, PixelFormat, Range};
 use std::fmt;
@@ -58,16 +58,16 @@ impl Negotiated {
             layout.width,
             layout.height
         );
-        let code = format::codes(layout.format).next().unwrap_or(0);
+        let code = Wanted::format(layout.format).codes().next().unwrap_or(0);
         Self::new(given.clone(), given, code, layout, colour, fps)
     }
 }
 
-/// What was asked for: `YUYV 640x480@30`, or `any` format.
+/// What was asked for: `YUYV 640x480@30`, `NV12 in separate planes …`, or `any` format.
 pub(crate) fn asked(camera: &edgeai_config::Camera) -> String {
     let [width, height] = camera.size;
-    let format = camera.format.map_or("any", PixelFormat::name);
-    format!("{format} {width}x{height}@{}", camera.fps)
+    let wanted = Wanted::by(camera);
+    format!("{wanted} {width}x{height}@{}", camera.fps)
 }
 
 impl fmt::Display for Negotiated {

@@ -3,6 +3,7 @@
 use crate::candidates::{Candidate, Least};
 use crate::error::first_class;
 use crate::findings::Buffers;
+use crate::memory::{Load, MemoryError, Save};
 use crate::score::{Link, thresholds};
 use crate::suppress::detection;
 use crate::tensor::Tensor;
@@ -139,6 +140,42 @@ impl StreamingDecoder {
     pub fn reset(&mut self) {
         self.runs.fill(0.0);
         self.next = 0;
+    }
+
+    /// Bytes of [`Self::save`].
+    pub fn room(&self) -> usize {
+        4 + 4 + 4 + 4 * self.runs.len()
+    }
+
+    /// Classes, runs, the run to be overwritten next, and the scores, run by run.
+    pub fn save(&self, to: &mut Save<'_>) {
+        to.count(self.classes);
+        to.count(self.runs.len() / self.classes);
+        to.count(self.next);
+        for score in &self.runs {
+            to.put(score.to_le_bytes());
+        }
+    }
+
+    /// The scores and the run to be overwritten next, of a decoder like this one.
+    pub fn load(&self, from: &mut Load<'_>) -> Result<(Vec<f32>, usize), MemoryError> {
+        let count = self.runs.len() / self.classes;
+        if from.count()? != self.classes {
+            return Err(MemoryError::Damaged("another number of classes"));
+        }
+        if from.count()? != count {
+            return Err(MemoryError::Damaged("the mean of another number of runs"));
+        }
+        let next = from.count()?;
+        if next >= count {
+            return Err(MemoryError::Damaged("a run that there is not"));
+        }
+        let scores = (0..self.runs.len()).map(|_| from.take().map(f32::from_le_bytes));
+        Ok((scores.collect::<Result<_, _>>()?, next))
+    }
+
+    pub fn recall(&mut self, (runs, next): (Vec<f32>, usize)) {
+        (self.runs, self.next) = (runs, next);
     }
 
     pub fn decode(&mut self, tensors: &Tensors<'_>, into: &mut Buffers) -> Result<(), DecodeError> {

@@ -167,8 +167,23 @@ impl Decoder {
 
     /// Forgets what came before: after a gap in the sensor's samples.
     pub fn reset(&mut self) {
-        if let Kind::Score(decoder) = &mut self.kind {
+        if let Some(decoder) = self.streaming_mut() {
             decoder.reset();
+        }
+    }
+
+    /// The only kind that remembers something.
+    pub(crate) fn streaming(&self) -> Option<&StreamingDecoder> {
+        match &self.kind {
+            Kind::Score(decoder) => Some(decoder),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn streaming_mut(&mut self) -> Option<&mut StreamingDecoder> {
+        match &mut self.kind {
+            Kind::Score(decoder) => Some(decoder),
+            _ => None,
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A model directory holds `model.tflite`, `labels.txt` and `model.toml`;
 //! [`ModelDescription::load`] reads the latter two, [`Decoder`] turns the tensors of each run into
-//! [`Findings`], [`Tracker`] says which object of this frame is which of the last.
+//! [`Findings`], [`Tracker`] says which object of this frame is which of the last. What the two remember
+//! from one frame to the next can be written down ([`Memory`]) and taken up again ([`recall`]).
 //!
 //! The results are the same, bit for bit, on every machine: floats are only added, multiplied,
 //! divided and compared, as IEEE 754 says, and e^x and ln x are those of `libm`.
@@ -17,6 +18,7 @@ mod description;
 mod error;
 mod exp;
 mod findings;
+mod memory;
 mod pose;
 mod region;
 mod scan;
@@ -38,5 +40,6 @@ pub use description::{
 };
 pub use error::DecodeError;
 pub use findings::{Detection, Findings, Names, Point};
+pub use memory::{Memory, MemoryError, recall};
 pub use tensor::{Element, TensorSpec, Tensors};
 pub use tracker::Tracker;

@@ -7,6 +7,7 @@
 
 use crate::Detection;
 use crate::candidates::Least;
+use crate::memory::{Load, MemoryError, Save};
 use crate::suppress::detection;
 use edgeai_config::Track;
 use std::cmp::Reverse;
@@ -47,7 +48,7 @@ pub struct Tracker {
 
 /// One object.
 #[derive(Debug, Clone, Copy)]
-struct Object {
+pub(crate) struct Object {
     /// 0: not confirmed.
     id: u32,
     class: u16,
@@ -109,6 +110,39 @@ impl Tracker {
     /// Forgets all objects; numbers go on.
     pub fn reset(&mut self) {
         self.tracks.clear();
+    }
+
+    /// Bytes of [`Self::save`], at most.
+    pub(crate) const ROOM: usize = 4 + 4 + MAX_TRACKS * Object::ROOM;
+
+    /// The next number, and the objects.
+    pub(crate) fn save(&self, to: &mut Save<'_>) {
+        to.put(self.next.to_le_bytes());
+        to.count(self.tracks.len());
+        for object in &self.tracks {
+            object.save(to);
+        }
+    }
+
+    /// The objects and the next number.
+    pub(crate) fn load(from: &mut Load<'_>) -> Result<(Vec<Object>, u32), MemoryError> {
+        let next = u32::from_le_bytes(from.take()?);
+        if next == 0 {
+            return Err(MemoryError::Damaged("a number that no object has"));
+        }
+        let count = from.count()?;
+        if count > MAX_TRACKS {
+            return Err(MemoryError::Damaged("too many objects"));
+        }
+        let objects = (0..count).map(|_| Object::load(from));
+        Ok((objects.collect::<Result<_, _>>()?, next))
+    }
+
+    pub(crate) fn recall(&mut self, (objects, next): (Vec<Object>, u32)) {
+        // Into the memory that was set aside.
+        self.tracks.clear();
+        self.tracks.extend(objects);
+        self.next = next;
     }
 
     fn sort(&mut self, detections: &[Detection]) {
@@ -229,6 +263,42 @@ impl Object {
         self.frames = self.frames.saturating_add(1);
         self.seen = now;
         self.updated = true;
+    }
+
+    /// Bytes of [`Self::save`].
+    const ROOM: usize = 4 + 2 + 4 + 8 + 4 * 4 + 2 * 4 + 1;
+
+    fn save(&self, to: &mut Save<'_>) {
+        to.put(self.id.to_le_bytes());
+        to.put(self.class.to_le_bytes());
+        to.put(self.frames.to_le_bytes());
+        let seen = u64::try_from(self.seen.as_nanos()).unwrap_or(u64::MAX);
+        to.put(seen.to_le_bytes());
+        for number in self.place.iter().chain(&self.velocity) {
+            to.put(number.to_le_bytes());
+        }
+        to.put([self.updated.into()]);
+    }
+
+    fn load(from: &mut Load<'_>) -> Result<Self, MemoryError> {
+        let mut object = Self {
+            id: u32::from_le_bytes(from.take()?),
+            class: u16::from_le_bytes(from.take()?),
+            frames: u32::from_le_bytes(from.take()?),
+            seen: Duration::from_nanos(u64::from_le_bytes(from.take()?)),
+            place: [0.0; 4],
+            velocity: [0.0; 2],
+            updated: false,
+        };
+        for number in object.place.iter_mut().chain(&mut object.velocity) {
+            *number = f32::from_le_bytes(from.take()?);
+        }
+        object.updated = match from.take()? {
+            [0] => false,
+            [1] => true,
+            _ => return Err(MemoryError::Damaged("neither seen nor not")),
+        };
+        Ok(object)
     }
 }
 

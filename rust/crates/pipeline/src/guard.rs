@@ -206,6 +206,7 @@ impl<B: Backend> Guard<B> {
         let now = monotonic_now();
         let Seen {
             sighting,
+            missing,
             dequeued,
             worked,
             ..
@@ -214,6 +215,7 @@ impl<B: Backend> Guard<B> {
         let (model, sequence) = (usize::from(sighting.model), sighting.sequence);
         let captured = sighting.captured;
         if let Some(notes) = &mut self.notes {
+            notes.missing(missing);
             notes.sighting(&sighting);
         }
         let old = self.evidence.see(sighting);
@@ -244,6 +246,7 @@ impl<B: Backend> Guard<B> {
         self.tell_first_decision(acted);
         Seen {
             sighting: old,
+            missing: 0,
             dequeued,
             handed,
             worked,

@@ -4,7 +4,8 @@ use crate::tensors::{MAX_TENSORS, layout, place, specs, window};
 use edgeai_camera::Frame;
 use edgeai_config::{Model, Track};
 use edgeai_decode::{
-    Decode, Decoder, Findings, ModelDescription, ModelInput, Names, Tensors, Tracker,
+    Decode, Decoder, Findings, Memory, MemoryError, ModelDescription, ModelInput, Names, Tensors,
+    Tracker, recall,
 };
 use edgeai_engine::{Delegation, Engine, Options, TensorInfo};
 use edgeai_preprocess::{Image, PlaneRef, PreprocessError, Preprocessor, SourceSpec, Window};
@@ -228,6 +229,20 @@ impl<'a> Sight<'a> {
         self.inference.names()
     }
 
+    /// What it remembers of the frames before.
+    #[must_use]
+    pub fn memory(&self) -> Memory<'_> {
+        Memory::new(&self.inference.decoder, self.tracker.as_ref())
+    }
+
+    /// Remembers what it remembered when that was written down.
+    ///
+    /// # Errors
+    /// Those of [`recall`]; it remembers what it did, then.
+    pub fn recall(&mut self, memory: &[u8]) -> Result<(), MemoryError> {
+        recall(&mut self.inference.decoder, self.tracker.as_mut(), memory)
+    }
+
     /// Looks at one frame; what is found goes into `into`, which has room for it. Does not allocate
     /// unless it fails or the frame is MJPEG.
     ///
@@ -280,6 +295,20 @@ impl<'a> Hearing<'a> {
     #[must_use]
     pub fn names(&self) -> &Names {
         self.inference.names()
+    }
+
+    /// What it remembers of the windows before.
+    #[must_use]
+    pub fn memory(&self) -> Memory<'_> {
+        Memory::new(&self.inference.decoder, None)
+    }
+
+    /// Remembers what it remembered when that was written down.
+    ///
+    /// # Errors
+    /// Those of [`recall`]; it remembers what it did, then.
+    pub fn recall(&mut self, memory: &[u8]) -> Result<(), MemoryError> {
+        recall(&mut self.inference.decoder, None, memory)
     }
 
     /// How many windows come in a second.

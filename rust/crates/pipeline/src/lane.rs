@@ -21,6 +21,10 @@ pub struct Lane {
     spare: Consumer<Seen>,
     /// One that found no room.
     kept: Option<Seen>,
+    /// How many found none since the last that did.
+    missing: u32,
+    /// Something was handed over since the last fault.
+    pub handed: bool,
 }
 
 /// The signal thread's side.
@@ -41,6 +45,8 @@ pub fn lane(model: usize) -> (Lane, Inbox) {
         queue,
         spare,
         kept: None,
+        missing: 0,
+        handed: false,
     };
     let inbox = Inbox {
         queue: from_model,
@@ -75,9 +81,14 @@ impl Lane {
     /// Hands over what was seen. With a full queue the signal thread stands still; the frame stays
     /// armed and the miss is told when it runs again.
     pub fn hand_over(&mut self, mut seen: Seen, link: &Link) {
+        self.handed = true;
+        seen.missing = self.missing;
         seen.handed = monotonic_now();
         if let Err(PushError::Full(Handover::Seen(seen))) = self.queue.push(Handover::Seen(seen)) {
             self.kept = Some(seen);
+            self.missing = self.missing.saturating_add(1);
+        } else {
+            self.missing = 0;
         }
         wake(&link.signal);
     }

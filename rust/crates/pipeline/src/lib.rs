@@ -1,6 +1,7 @@
 //! From a camera frame to a pin: the real-time threads, their wiring, and the ordinary threads that
 //! tell and record what they do. How it works and what it promises: `docs/pipeline.md`.
 
+mod difference;
 mod evidence;
 mod guard;
 mod hold;
@@ -36,15 +37,16 @@ pub use inference::{Hearing, Inference, LookError, Sight, Times, names};
 pub use lane::{Inbox, Lane, Roster, lane};
 pub use link::{Done, Event, Glimpse, Handover, Link, Reason, Seen};
 pub use metrics::{Measured, Metrics, Percentiles, Stages, Summary};
-pub use notes::{Keeper, Kept, Note, Notebook, Notes, Shelf, notes};
+pub use notes::{Keeper, Kept, Note, Notebook, Notes, Shelf, Shown, notes};
 pub use pace::{Pace, Paced};
-pub use perception::{Perception, camera_frame};
-pub use recorder::hash;
+pub use perception::Perception;
+pub use recorder::{Recorder, Sources, hash};
 pub use rehearsal::{Rehearsal, Scene, Track};
 pub use replay::{Difference, Replay, Report};
 pub use script::Script;
 pub use signal::{Signals, spawn as spawn_signal};
 pub use start::{Options, PipelineError, camera_of, run};
 pub use tensors::{layout, specs, tensor_type};
+pub use thread::Introduction;
 pub use trial::{Trial, TrialCommand};
 pub use vision::{Eye, Step, step};

@@ -36,6 +36,8 @@ pub enum Handover {
 pub struct Seen {
     /// What was found.
     pub sighting: Sighting,
+    /// How many before it found no room on the way.
+    pub missing: u32,
     /// When the frame was dequeued, on `CLOCK_MONOTONIC`.
     pub dequeued: Duration,
     /// When it was handed over.

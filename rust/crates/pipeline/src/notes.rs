@@ -4,8 +4,10 @@
 use crate::link::Link;
 use edgeai_camera::Frame as CameraFrame;
 use edgeai_config::PixelFormat;
+use edgeai_decode as decode;
 use edgeai_recording::{
-    Evaluation, Frame, Gap, MAX_POINTS, MAX_VALUES, Record, Sampled, Sighting, Window,
+    Evaluation, Frame, Gap, MAX_MEMORY, MAX_POINTS, MAX_VALUES, Memory, Record, Sampled, Sighting,
+    Window,
 };
 use edgeai_rules::Rules;
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
@@ -142,6 +144,13 @@ impl Notes {
         self.record(Record::Reset { anew });
     }
 
+    /// So many sightings of a model did not come here. It remembers what it saw in them.
+    pub fn missing(&mut self, sightings: u32) {
+        if self.recording && sightings > 0 {
+            self.lose(sightings);
+        }
+    }
+
     /// A model has seen something.
     pub fn sighting(&mut self, seen: &Sighting) {
         if !self.recording {
@@ -149,7 +158,7 @@ impl Notes {
         }
         let kept = self.kept.take().or_else(|| self.spare.pop().ok());
         let Some(mut copy) = kept else {
-            self.lose();
+            self.lose(1);
             return;
         };
         copy.copy_from(seen);
@@ -203,18 +212,26 @@ impl Notes {
             }
             Some(_) => {}
         }
-        self.lose();
+        self.lose(1);
     }
 
-    /// Counts what is missing. What the rules remember is not known behind it.
-    fn lose(&mut self) {
-        self.lost += 1;
+    /// Counts what is missing. What the rules and models remember is not known behind it.
+    fn lose(&mut self, count: u32) {
+        self.lost = self.lost.saturating_add(count.into());
         self.wanted.store(true, Relaxed);
     }
 }
 
-/// A frame or window for the recorder.
-pub enum Kept {
+/// What models looked at, for the recorder.
+pub struct Kept {
+    /// A frame or window.
+    pub shown: Shown,
+    /// What each of the models remembered before, but for those that remember nothing.
+    pub memories: Vec<Memory>,
+}
+
+/// A copy of what a model looks at.
+pub enum Shown {
     /// Of a camera.
     Frame(Frame),
     /// Of a sensor.
@@ -226,6 +243,8 @@ pub struct Keeper {
     kept: Producer<Kept>,
     spare: Consumer<Kept>,
     camera: u8,
+    /// What the models remember is copied too.
+    memories: bool,
     link: Arc<Link>,
 }
 
@@ -239,7 +258,14 @@ pub struct Shelf {
 
 impl Keeper {
     /// A keeper of camera `camera` with `slots` empty slots; each gets its memory with its first frame.
-    pub fn new(camera: usize, slots: usize, empty: fn() -> Kept, link: Arc<Link>) -> (Self, Shelf) {
+    /// `memories`: of what models remember too.
+    pub fn new(
+        camera: usize,
+        slots: usize,
+        memories: bool,
+        empty: fn() -> Kept,
+        link: Arc<Link>,
+    ) -> (Self, Shelf) {
         let (kept, from_camera) = RingBuffer::new(slots);
         let (mut back, spare) = RingBuffer::new(slots);
         for _ in 0..slots {
@@ -250,6 +276,7 @@ impl Keeper {
             kept,
             spare,
             camera: u8::try_from(camera).unwrap_or(u8::MAX),
+            memories,
             link,
         };
         let shelf = Shelf {
@@ -259,13 +286,21 @@ impl Keeper {
         (keeper, shelf)
     }
 
-    /// Copies a frame into a free slot, or counts it. Allocates only while slots have not their size yet.
-    pub fn keep(&mut self, frame: &CameraFrame<'_>) {
+    /// Copies a frame that these models will look at into a free slot, or counts it. Allocates only while
+    /// slots have not their size yet.
+    pub fn keep<'m>(
+        &mut self,
+        frame: &CameraFrame<'_>,
+        models: impl IntoIterator<Item = (usize, decode::Memory<'m>)>,
+    ) {
         let Ok(mut slot) = self.spare.pop() else {
             self.lose();
             return;
         };
-        if let Kept::Frame(copy) = &mut slot {
+        if self.memories {
+            slot.remember(models);
+        }
+        if let Shown::Frame(copy) = &mut slot.shown {
             copy.camera = self.camera;
             (copy.format, copy.colour) = (frame.format, frame.colour);
             (copy.width, copy.height) = (frame.width, frame.height);
@@ -289,14 +324,24 @@ impl Keeper {
         let _ = self.kept.push(slot);
     }
 
-    /// Copies a window into a free slot, or counts it.
-    pub fn keep_window(&mut self, model: u8, sequence: u32, captured: Duration, samples: &[f32]) {
+    /// Copies a window that this model will listen to into a free slot, or counts it.
+    pub fn keep_window(
+        &mut self,
+        (model, memory): (usize, decode::Memory<'_>),
+        sequence: u32,
+        captured: Duration,
+        samples: &[f32],
+    ) {
         let Ok(mut slot) = self.spare.pop() else {
             self.lose();
             return;
         };
-        if let Kept::Window(copy) = &mut slot {
-            (copy.model, copy.sequence, copy.captured) = (model, sequence, captured);
+        if self.memories {
+            slot.remember([(model, memory)]);
+        }
+        if let Shown::Window(copy) = &mut slot.shown {
+            copy.model = number(model);
+            (copy.sequence, copy.captured) = (sequence, captured);
             copy.samples.clear();
             copy.samples.extend_from_slice(samples);
         }
@@ -308,13 +353,63 @@ impl Keeper {
     }
 }
 
+fn number(model: usize) -> u8 {
+    u8::try_from(model).unwrap_or(u8::MAX)
+}
+
 impl Kept {
-    /// When it was captured.
+    /// A slot for frames.
     #[must_use]
-    pub fn captured(&self) -> Duration {
-        match self {
-            Self::Frame(frame) => frame.captured,
-            Self::Window(window) => window.captured,
+    pub fn frame() -> Self {
+        Self {
+            shown: Shown::Frame(Frame::with_room(0)),
+            memories: Vec::new(),
         }
+    }
+
+    /// A slot for windows.
+    #[must_use]
+    pub fn window() -> Self {
+        Self {
+            shown: Shown::Window(Window::default()),
+            memories: Vec::new(),
+        }
+    }
+
+    /// Its number, and when it was captured.
+    #[must_use]
+    pub fn of(&self) -> (u32, Duration) {
+        match &self.shown {
+            Shown::Frame(frame) => (frame.sequence, frame.captured),
+            Shown::Window(window) => (window.sequence, window.captured),
+        }
+    }
+
+    /// Stands for a frame that had no room.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.shown, Shown::Frame(frame) if frame.bytes.is_empty())
+    }
+
+    /// Writes down what these models remember. Allocates only while there is not the room for it yet.
+    fn remember<'m>(&mut self, models: impl IntoIterator<Item = (usize, decode::Memory<'m>)>) {
+        let mut count = 0;
+        for (model, memory) in models {
+            let room = memory.room();
+            if room == 0 || room > MAX_MEMORY {
+                continue;
+            }
+            if count == self.memories.len() {
+                self.memories.push(Memory::default());
+            }
+            if let Some(copy) = self.memories.get_mut(count) {
+                copy.model = number(model);
+                copy.bytes.clear();
+                copy.bytes.reserve_exact(room);
+                memory.save(&mut copy.bytes);
+                count += 1;
+            }
+        }
+        self.memories.truncate(count);
     }
 }

@@ -1,10 +1,10 @@
 //! A model that looks at recorded frames or windows, one after the other, without threads.
 
 use crate::inference::{Hearing, Inference, Sight, Times};
-use edgeai_camera::{Frame as CameraFrame, Plane};
+use edgeai_camera::Frame;
 use edgeai_config::Model;
 use edgeai_preprocess::SourceSpec;
-use edgeai_recording::{Frame, Sighting, Window};
+use edgeai_recording::{Sighting, Window};
 
 /// A model and what it remembers.
 pub struct Perception<'a> {
@@ -58,11 +58,33 @@ impl<'a> Perception<'a> {
         }
     }
 
-    /// What the model sees in a frame, and how long each stage took.
+    /// What the model remembers, into `out`; of one that has not been prepared nothing.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        match &self.state {
+            Some(State::Looking(sight, _)) => sight.memory().save(out),
+            Some(State::Listening(hearing)) => hearing.memory().save(out),
+            Some(State::Idle(_)) | None => out.clear(),
+        }
+    }
+
+    /// Remembers what the model remembered when that was written down. It has been prepared.
     ///
     /// # Errors
-    /// One line from the stage that failed.
-    pub fn look(&mut self, frame: &CameraFrame<'_>) -> Result<(Sighting, Times), String> {
+    /// One line: it is not of this model, which remembers what it did, then.
+    pub fn recall(&mut self, memory: &[u8]) -> Result<(), String> {
+        let recalled = match &mut self.state {
+            Some(State::Looking(sight, _)) => sight.recall(memory),
+            Some(State::Listening(hearing)) => hearing.recall(memory),
+            Some(State::Idle(_)) | None => return Err("the model is not prepared".into()),
+        };
+        recalled.map_err(|error| error.to_string())
+    }
+
+    /// Prepares the model for frames like this one. Those of another kind begin anew.
+    ///
+    /// # Errors
+    /// One line saying what does not fit.
+    pub fn prepare_to_look(&mut self, frame: &Frame<'_>) -> Result<(), String> {
         let source = SourceSpec {
             format: frame.format,
             colour: frame.colour,
@@ -74,6 +96,15 @@ impl<'a> Perception<'a> {
             let sight = inference.look_through(&source, self.described.crop, track)?;
             self.state = Some(State::Looking(Box::new(sight), source));
         }
+        Ok(())
+    }
+
+    /// What the model sees in a frame, and how long each stage took.
+    ///
+    /// # Errors
+    /// One line from the stage that failed.
+    pub fn look(&mut self, frame: &Frame<'_>) -> Result<(Sighting, Times), String> {
+        self.prepare_to_look(frame)?;
         let Some(State::Looking(sight, _)) = &mut self.state else {
             return Err("the model failed before".into());
         };
@@ -86,15 +117,24 @@ impl<'a> Perception<'a> {
         Ok((sighting, times))
     }
 
+    /// Prepares the model for windows.
+    ///
+    /// # Errors
+    /// One line saying what does not fit.
+    pub fn prepare_to_hear(&mut self) -> Result<(), String> {
+        if !matches!(&self.state, Some(State::Listening(_))) {
+            let hearing = self.idle()?.listen()?;
+            self.state = Some(State::Listening(Box::new(hearing)));
+        }
+        Ok(())
+    }
+
     /// What the model hears in a window.
     ///
     /// # Errors
     /// One line from the stage that failed.
     pub fn hear(&mut self, window: &Window) -> Result<(Sighting, Times), String> {
-        if !matches!(&self.state, Some(State::Listening(_))) {
-            let hearing = self.idle()?.listen()?;
-            self.state = Some(State::Listening(Box::new(hearing)));
-        }
+        self.prepare_to_hear()?;
         let Some(State::Listening(hearing)) = &mut self.state else {
             return Err("the model failed before".into());
         };
@@ -104,26 +144,5 @@ impl<'a> Perception<'a> {
         (sighting.sequence, sighting.captured) = (window.sequence, window.captured);
         let times = hearing.hear(&window.samples, &mut sighting)?;
         Ok((sighting, times))
-    }
-}
-
-/// A recorded frame as a camera gives it.
-#[must_use]
-pub fn camera_frame(frame: &Frame) -> CameraFrame<'_> {
-    let mut planes = [Plane::default(); 3];
-    let mut plane_count = 0;
-    for (to, (bytes, stride)) in planes.iter_mut().zip(frame.planes()) {
-        *to = Plane { bytes, stride };
-        plane_count += 1;
-    }
-    CameraFrame {
-        planes,
-        plane_count,
-        width: frame.width,
-        height: frame.height,
-        format: frame.format,
-        colour: frame.colour,
-        sequence: frame.sequence,
-        timestamp: frame.captured,
     }
 }

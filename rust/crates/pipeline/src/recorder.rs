@@ -2,15 +2,16 @@
 //! pictures for rules that ask for one.
 
 use crate::link::Link;
-use crate::notes::{Kept, Note, Notebook, Shelf};
+use crate::notes::{Kept, Note, Notebook, Shelf, Shown};
 use crate::picture::jpeg;
 use crate::thread::Introduction;
 use edgeai_config::Appliance;
-use edgeai_recording::{Files, Gap, Header, Model, Record};
+use edgeai_recording::{Files, Frame, Gap, Header, Model, Record, Sighting};
 use edgeai_telemetry::Snapshots;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -62,8 +63,19 @@ pub struct Recorder {
     frames_not_kept: u64,
     snapshots: Snapshots,
     /// Of each shelf, newest last.
-    waiting: Vec<VecDeque<Kept>>,
+    waiting: Vec<VecDeque<Shelved>>,
+    /// The part of the recording that is written.
+    part: Option<u32>,
+    /// Bit m: what model m remembers is to be recorded before its next sighting.
+    due: u32,
     link: Arc<Link>,
+}
+
+/// What came from a shelf.
+struct Shelved {
+    kept: Kept,
+    /// The part that it was recorded in last.
+    part: Option<u32>,
 }
 
 impl Recorder {
@@ -100,6 +112,8 @@ impl Recorder {
             lost: Gap::default(),
             frames_not_kept: 0,
             snapshots: Snapshots::new(snapshots),
+            part: None,
+            due: 0,
             link,
         }
     }
@@ -138,6 +152,7 @@ impl Recorder {
                     // Its frame comes before it.
                     let place = self.shelf_of(usize::from(sighting.model));
                     self.shelve(place, sighting.captured);
+                    self.remind(place, &sighting);
                     let record = Record::Sighting(sighting);
                     self.write(&record);
                     if let Record::Sighting(sighting) = record {
@@ -152,7 +167,9 @@ impl Recorder {
                         let _ = self.sources.notebook.states.push(state);
                     }
                 }
-                Note::Record(record) => self.write(&record),
+                Note::Record(record) => {
+                    self.write(&record);
+                }
                 Note::Snapshot {
                     rules,
                     model,
@@ -216,40 +233,91 @@ impl Recorder {
             let Some(queue) = self.sources.shelves.get_mut(index) else {
                 return;
             };
-            if !queue
-                .kept
-                .peek()
-                .is_ok_and(|next| next.captured() <= captured)
-            {
+            if !(queue.kept.peek()).is_ok_and(|next| next.of().1 <= captured) {
                 return;
             }
-            let Ok(kept) = queue.kept.pop() else { return };
-            let record = match kept {
-                Kept::Frame(frame) => Record::Frame(frame),
-                Kept::Window(window) => Record::Window(window),
+            let Ok(mut kept) = queue.kept.pop() else {
+                return;
             };
-            // An empty one stands for a frame that had no room.
-            let empty = matches!(&record, Record::Frame(frame) if frame.bytes.is_empty());
-            if self.frames && !empty {
-                self.write(&record);
-            }
-            let kept = match record {
-                Record::Frame(frame) => Kept::Frame(frame),
-                Record::Window(window) => Kept::Window(window),
-                _ => return,
-            };
+            let part = self.put(&mut kept);
             let Some(waiting) = self.waiting.get_mut(index) else {
                 return;
             };
-            waiting.push_back(kept);
+            waiting.push_back(Shelved { kept, part });
             while waiting.len() > WAITING {
                 let (Some(old), Some(queue)) =
                     (waiting.pop_front(), self.sources.shelves.get_mut(index))
                 else {
                     return;
                 };
-                let _ = queue.spare.push(old);
+                let _ = queue.spare.push(old.kept);
             }
+        }
+    }
+
+    /// Records a frame or window; the part that it stands in.
+    fn put(&mut self, kept: &mut Kept) -> Option<u32> {
+        if !self.frames || kept.is_empty() {
+            return None;
+        }
+        let record = match &mut kept.shown {
+            Shown::Frame(frame) => Record::Frame(mem::replace(frame, Frame::with_room(0))),
+            Shown::Window(window) => Record::Window(mem::take(window)),
+        };
+        let part = self.part();
+        let written = self.write(&record);
+        match (record, &mut kept.shown) {
+            (Record::Frame(frame), Shown::Frame(back)) => *back = frame,
+            (Record::Window(window), Shown::Window(back)) => *back = window,
+            _ => {}
+        }
+        part.filter(|_| written)
+    }
+
+    /// The part that the next record goes to.
+    fn part(&self) -> Option<u32> {
+        self.files.as_ref().map(Files::part)
+    }
+
+    /// Before a sighting: sees to it that it can be made again without the files before this one. The
+    /// first one of a model in a file, or behind a gap, needs what the model remembered.
+    fn remind(&mut self, place: usize, sighting: &Sighting) {
+        if !self.frames {
+            return;
+        }
+        if self.part != self.part() {
+            self.part = self.part();
+            self.due = u32::MAX;
+        }
+        let model = 1_u32.checked_shl(sighting.model.into()).unwrap_or(0);
+        let Some(waiting) = self.waiting.get_mut(place) else {
+            return;
+        };
+        let of = (sighting.sequence, sighting.captured);
+        let found = |it: &Shelved| it.kept.of() == of && !it.kept.is_empty();
+        let Some(index) = waiting.iter().position(found) else {
+            // Nobody can look at it again, and who does not see it has nothing to remember.
+            self.due |= model;
+            return;
+        };
+        let Some(mut shelved) = waiting.remove(index) else {
+            return;
+        };
+        if shelved.part.is_some_and(|part| Some(part) != self.part) {
+            // Another model of the camera saw it before the file began.
+            shelved.part = self.put(&mut shelved.kept);
+        }
+        if shelved.part.is_none() {
+            self.due |= model;
+        } else if self.due & model != 0 {
+            let mut memories = shelved.kept.memories.iter();
+            let own = memories.find(|memory| memory.model == sighting.model);
+            if own.is_none_or(|own| self.write(&Record::Memory(own.clone()))) {
+                self.due &= !model;
+            }
+        }
+        if let Some(waiting) = self.waiting.get_mut(place) {
+            waiting.insert(index, shelved);
         }
     }
 
@@ -258,10 +326,12 @@ impl Recorder {
         let index = self.shelf_of(model);
         self.shelve(index, captured);
         let frame = self.waiting.get(index).and_then(|waiting| {
-            waiting.iter().find_map(|kept| match kept {
-                Kept::Frame(frame) if frame.captured == captured => Some(frame),
-                _ => None,
-            })
+            waiting
+                .iter()
+                .find_map(|shelved| match &shelved.kept.shown {
+                    Shown::Frame(frame) if frame.captured == captured => Some(frame),
+                    _ => None,
+                })
         });
         let Some(frame) = frame else {
             log::warn!("snapshot: the frame was not kept");
@@ -297,14 +367,15 @@ impl Recorder {
         }
     }
 
-    fn write(&mut self, record: &Record) {
+    /// Whether it is written; counted if not.
+    fn write(&mut self, record: &Record) -> bool {
         let Some(files) = &mut self.files else {
-            return;
+            return false;
         };
         let now = Instant::now();
         if self.not_before.is_some_and(|time| now < time) {
             count(&mut self.lost, record);
-            return;
+            return false;
         }
         let mut written = Ok(());
         if self.lost != Gap::default() {
@@ -312,17 +383,26 @@ impl Recorder {
         }
         match written.and_then(|()| files.write(record)) {
             Ok(()) => {
+                let noted = match record {
+                    Record::Gap(gap) => gap.decisions,
+                    _ => 0,
+                };
                 if self.lost.decisions > 0 {
                     // What the rules remember is not known behind the gap.
                     self.sources.notebook.wanted.store(true, Relaxed);
                 }
+                if self.lost.decisions + noted > 0 {
+                    self.due = u32::MAX;
+                }
                 self.lost = Gap::default();
                 self.not_before = None;
+                true
             }
             Err(error) => {
                 log::warn!("recording: {error}; what is not recorded is counted");
                 count(&mut self.lost, record);
                 self.not_before = Some(now + RETRY);
+                false
             }
         }
     }
@@ -343,7 +423,7 @@ fn count(lost: &mut Gap, record: &Record) {
             lost.frames += gap.frames;
             lost.decisions += gap.decisions;
         }
-        Record::State(_) => {}
+        Record::State(_) | Record::Memory(_) => {}
         _ => lost.decisions += 1,
     }
 }

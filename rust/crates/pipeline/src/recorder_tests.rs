@@ -5,7 +5,7 @@ use crate::replay::{Replay, Report};
 use edgeai_camera::{Frame as CameraFrame, Plane};
 use edgeai_config::{Colour, Level, PixelFormat, Samples};
 use edgeai_decode::{Detection, Names};
-use edgeai_recording::{Decision, Evaluation, Frame, Reader, Sighting, parts};
+use edgeai_recording::{Decision, Evaluation, Reader, Sighting, parts};
 use edgeai_rules::Rules;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
@@ -64,8 +64,7 @@ fn rig(directory: &Path, recording: bool, slots: usize) -> Rig {
     );
     let appliance = edgeai_config::parse("test.toml", &text).unwrap();
     let link = Arc::new(Link::new(&appliance).unwrap());
-    let empty = || Kept::Frame(Frame::with_room(0));
-    let (keeper, shelf) = Keeper::new(0, slots, empty, Arc::clone(&link));
+    let (keeper, shelf) = Keeper::new(0, slots, true, Kept::frame, Arc::clone(&link));
     let (notes, notebook) = notes(recording, 1);
     let (introduce, introductions) = channel();
     let names = Names {
@@ -107,7 +106,7 @@ impl Rig {
             stride: 16,
         };
         let captured = Duration::from_millis(ms);
-        self.keeper.keep(&CameraFrame {
+        let frame = CameraFrame {
             planes: [plane, Plane::default(), Plane::default()],
             plane_count: 1,
             width: 16,
@@ -116,7 +115,8 @@ impl Rig {
             colour: Colour::default(),
             sequence: 0,
             timestamp: captured,
-        });
+        };
+        self.keeper.keep(&frame, []);
         let sighting = Sighting {
             captured,
             ..Sighting::default()

@@ -2,7 +2,7 @@
 //! what it decides goes into a recording.
 
 use crate::evidence::Evidence;
-use crate::perception::{Perception, camera_frame};
+use crate::perception::Perception;
 use crate::script::{Script, What, later};
 use crate::start::camera_of;
 use edgeai_camera::FrameSource;
@@ -210,7 +210,7 @@ impl<'a> Rehearsal<'a> {
         };
         for (described, model) in self.appliance.models.iter().zip(&mut self.models) {
             if camera_of(self.appliance, described) == Some(camera) {
-                let (sighting, _) = model.look(&camera_frame(&kept))?;
+                let (sighting, _) = model.look(&(&kept).into())?;
                 Self::see(&mut self.evidence, sighting, put)?;
             }
         }

@@ -1,18 +1,18 @@
 //! A recording decided again: the same rules, times and inputs must give the same decisions, bit for
 //! bit.
 
+use crate::difference::{compared, difference, of_frame, same_bits, seconds};
 use crate::evidence::{Evidence, MAX_MODELS};
-use crate::perception::{Perception, camera_frame};
+use crate::perception::Perception;
 use crate::start::camera_of;
 use edgeai_config::Appliance;
 use edgeai_decode::Names;
 use edgeai_recording::{
-    Decision, Evaluation, Frame, Header, Model, Record, RecordingError, Sighting, Window,
+    Evaluation, Frame, Header, Memory, Model, Record, RecordingError, Sighting, Window,
 };
 use edgeai_rules::Rules;
 use serde::Serialize;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 /// Frames of each camera that wait for the sighting made of them: the recorder puts them just before it.
 const WAITING: usize = 16;
@@ -43,6 +43,12 @@ pub struct Report {
     pub states: u64,
     /// Those that differ.
     pub states_different: u64,
+    /// What models remembered, in the recording, that was compared with what they remember here.
+    pub memories: u64,
+    /// Those that differ.
+    pub memories_different: u64,
+    /// The first of them, or that could not be taken up: model, frame, and why.
+    pub first_memory_different: Option<String>,
     /// What the recorder could not keep.
     pub frames_missing: u64,
     /// See `frames_missing`.
@@ -72,6 +78,10 @@ pub struct Replay<'a> {
     models: Vec<Perception<'a>>,
     /// Bit m: model m remembers something else than on the device.
     astray: u32,
+    /// Bit m: model m found something else than on the device, so that it may remember something else.
+    differing: u32,
+    /// What each model remembered before its next sighting.
+    memories: Vec<Option<Vec<u8>>>,
     frames: Vec<VecDeque<Frame>>,
     windows: Vec<VecDeque<Window>>,
     last: Option<Header>,
@@ -103,6 +113,8 @@ impl<'a> Replay<'a> {
             known: false,
             models,
             astray: 0,
+            differing: 0,
+            memories: vec![None; count],
             frames: appliance.cameras.iter().map(|_| VecDeque::new()).collect(),
             windows: (0..count).map(|_| VecDeque::new()).collect(),
             last: None,
@@ -124,14 +136,20 @@ impl<'a> Replay<'a> {
         }
         if header.part != next {
             // A part is missing: nobody knows what happened in it.
-            self.known = false;
-            let models = self.models.iter().enumerate();
-            self.astray |= models.fold(0, |bits, (index, model)| {
-                bits | u32::from(model.remembers()) << index
-            });
+            self.lose_track();
         }
         self.last = Some(header.clone());
         Ok(())
+    }
+
+    /// What was decided and seen here is not known: neither is what rules and models remember behind it.
+    fn lose_track(&mut self) {
+        self.known = false;
+        self.memories.fill(None);
+        let models = self.models.iter().enumerate();
+        self.astray |= models.fold(0, |bits, (index, model)| {
+            bits | u32::from(model.remembers()) << index
+        });
     }
 
     /// The file ends before its end, for this reason.
@@ -155,6 +173,10 @@ impl<'a> Replay<'a> {
                 self.known = true;
             }
             Record::State(state) => self.remember(&state)?,
+            Record::Memory(Memory { model, bytes }) => {
+                let next = self.memories.get_mut(usize::from(model));
+                *next.ok_or("a model that the description does not have")? = Some(bytes);
+            }
             Record::Samples(sampled) => self.evidence.sample_again(&sampled),
             Record::Reset { anew } => self.reset(anew),
             Record::Frame(frame) => {
@@ -177,7 +199,9 @@ impl<'a> Replay<'a> {
             Record::Gap(gap) => {
                 self.report.frames_missing += gap.frames;
                 self.report.decisions_missing += gap.decisions;
-                self.known &= gap.decisions == 0;
+                if gap.decisions > 0 {
+                    self.lose_track();
+                }
             }
         }
         Ok(())
@@ -215,6 +239,12 @@ impl<'a> Replay<'a> {
 
     fn reset(&mut self, anew: u32) {
         self.astray &= !anew;
+        self.differing &= !anew;
+        for (index, memory) in self.memories.iter_mut().enumerate() {
+            if anew >> index & 1 == 1 {
+                *memory = None;
+            }
+        }
         for (index, model) in self.models.iter_mut().enumerate() {
             if anew >> index & 1 == 1 {
                 model.begin_anew();
@@ -244,39 +274,60 @@ impl<'a> Replay<'a> {
         let Some(model) = self.models.get_mut(index) else {
             return Ok(recorded);
         };
-        if self.astray >> index & 1 == 1 {
+        let bit = 1 << index;
+        let memory = self.memories.get_mut(index).and_then(Option::take);
+        if self.astray & bit != 0 && memory.is_none() {
             self.report.without_memory += 1;
             return Ok(recorded);
         }
         let described = self.appliance.models.get(index).ok_or("no such model")?;
-        let remembers = model.remembers();
-        let of_frame = (recorded.sequence, recorded.captured);
-        let made = match camera_of(self.appliance, described) {
-            Some(camera) => self
-                .frames
-                .get(camera)
-                .and_then(|waiting| {
-                    let frames = &mut waiting.iter();
-                    frames.find(|frame| (frame.sequence, frame.captured) == of_frame)
-                })
-                .map(|frame| model.look(&camera_frame(frame))),
-            None => self
-                .windows
-                .get(index)
-                .and_then(|waiting| {
-                    let windows = &mut waiting.iter();
-                    windows.find(|window| (window.sequence, window.captured) == of_frame)
-                })
-                .map(|window| model.hear(window)),
+        let of = (recorded.sequence, recorded.captured);
+        let shown = match camera_of(self.appliance, described) {
+            Some(camera) => self.frames.get(camera).and_then(|waiting| {
+                let frames = &mut waiting.iter();
+                let frame = frames.find(|frame| (frame.sequence, frame.captured) == of);
+                frame.map(|frame| Shown::Frame(frame.into()))
+            }),
+            None => self.windows.get(index).and_then(|waiting| {
+                let windows = &mut waiting.iter();
+                let window = windows.find(|window| (window.sequence, window.captured) == of);
+                window.map(Shown::Window)
+            }),
         };
-        let Some(made) = made else {
+        let Some(shown) = shown else {
             self.report.without_frame += 1;
-            self.astray |= u32::from(remembers) << index;
+            self.astray |= u32::from(model.remembers()) << index;
             return Ok(recorded);
         };
-        let (made, _) = made?;
+        match &shown {
+            Shown::Frame(frame) => model.prepare_to_look(frame)?,
+            Shown::Window(_) => model.prepare_to_hear()?,
+        }
+        if let Some(memory) = memory {
+            // Where it found the same all the time it remembers the same, bit for bit.
+            let known = (self.astray | self.differing) & bit == 0;
+            match recall(model, &memory, known, &mut self.report) {
+                Ok(()) => {
+                    self.astray &= !bit;
+                    self.differing &= !bit;
+                }
+                Err(error) => {
+                    let first = &mut self.report.first_memory_different;
+                    first.get_or_insert_with(|| of_frame(&described.name, &recorded, &error));
+                }
+            }
+        }
+        if self.astray & bit != 0 {
+            self.report.without_memory += 1;
+            return Ok(recorded);
+        }
+        let (made, _) = match shown {
+            Shown::Frame(frame) => model.look(&frame)?,
+            Shown::Window(window) => model.hear(window)?,
+        };
         self.report.sightings += 1;
         if !same_bits(&made, &recorded) {
+            self.differing |= u32::from(model.remembers()) << index;
             self.report.sightings_different += 1;
             self.report
                 .first_sighting_different
@@ -317,6 +368,33 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// What a model looks at.
+enum Shown<'f> {
+    Frame(edgeai_camera::Frame<'f>),
+    Window(&'f Window),
+}
+
+/// The model remembers what it remembered on the device. Where that is `known` already it is the same.
+fn recall(
+    model: &mut Perception<'_>,
+    memory: &[u8],
+    known: bool,
+    report: &mut Report,
+) -> Result<(), String> {
+    if known {
+        let mut own = Vec::new();
+        model.save(&mut own);
+        report.memories += 1;
+        if own == memory {
+            return Ok(());
+        }
+        report.memories_different += 1;
+        model.recall(memory)?;
+        return Err("it remembered something else".into());
+    }
+    model.recall(memory)
+}
+
 trait TruncateFront {
     fn truncate_front_to(&mut self, count: usize);
 }
@@ -330,91 +408,11 @@ impl<T> TruncateFront for VecDeque<T> {
 }
 
 impl Report {
-    /// Whether every decision and state that could be compared is the recorded one, and there was a
-    /// decision.
+    /// Whether every decision, state and memory that could be compared is the recorded one, and there was
+    /// a decision.
     #[must_use]
     pub fn same(&self) -> bool {
-        self.different == 0 && self.states_different == 0 && self.evaluations > 0
+        let different = self.different + self.states_different + self.memories_different;
+        different == 0 && self.evaluations > 0
     }
-}
-
-/// Equal as IEEE 754 bits: a NaN equals itself, 0 is not −0.
-fn same_bits(a: &Sighting, b: &Sighting) -> bool {
-    let numbers = |sighting: &Sighting| {
-        let detections = sighting.detections.iter().flat_map(|it| {
-            let floats = [it.score, it.x_min, it.y_min, it.x_max, it.y_max].map(f32::to_bits);
-            let whole = [it.class.into(), it.track, it.points.into()];
-            floats.into_iter().chain(whole)
-        });
-        let points = sighting.points.iter();
-        let points = points.flat_map(|point| [point.x, point.y, point.score].map(f32::to_bits));
-        let values = sighting.values.iter().map(|value| value.to_bits());
-        detections.chain(points).chain(values).collect::<Vec<_>>()
-    };
-    a.detections.len() == b.detections.len()
-        && a.points.len() == b.points.len()
-        && numbers(a) == numbers(b)
-}
-
-fn difference(model: &str, recorded: &Sighting, made: &Sighting) -> String {
-    let brief = |sighting: &Sighting| match sighting.detections.first() {
-        Some(best) => format!(
-            "{} detections, the best of class {} with score {}",
-            sighting.detections.len(),
-            best.class,
-            best.score
-        ),
-        None => format!("no detections, values {:?}", sighting.values),
-    };
-    format!(
-        "model {model}, frame {} at {} s: recorded {}; now {}",
-        recorded.sequence,
-        seconds(recorded.captured),
-        brief(recorded),
-        brief(made)
-    )
-}
-
-/// The parts of two decisions that differ, by name.
-fn compared(appliance: &Appliance, recorded: &Decision, again: &Decision) -> String {
-    let mut parts = Vec::new();
-    let outputs = appliance.outputs.iter().take(32).enumerate();
-    for (index, output) in outputs {
-        let level = |bits: u32| {
-            if bits >> index & 1 == 1 {
-                "high"
-            } else {
-                "low"
-            }
-        };
-        let (was, is) = (level(recorded.levels), level(again.levels));
-        if was != is {
-            parts.push(format!("output {}: recorded {was}, now {is}", output.name));
-        }
-    }
-    for (index, rule) in appliance.rules.iter().take(64).enumerate() {
-        let state = |bits: u64, yes, no| if bits >> index & 1 == 1 { yes } else { no };
-        for (was, is) in [
-            (
-                state(recorded.active, "active", "inactive"),
-                state(again.active, "active", "inactive"),
-            ),
-            (
-                state(recorded.started, "started", "not started"),
-                state(again.started, "started", "not started"),
-            ),
-        ] {
-            if was != is {
-                parts.push(format!("rule {}: recorded {was}, now {is}", rule.name));
-            }
-        }
-    }
-    if recorded.counters != again.counters {
-        parts.push("counters".into());
-    }
-    parts.join("; ")
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{}.{:09}", time.as_secs(), time.subsec_nanos())
 }

@@ -120,8 +120,8 @@ fn session(
         let sequence = u32::try_from(window.number % (1 << 32)).unwrap_or(0);
         link.arm(model, sequence, window.taken);
         if let Some(keeper) = keeper.as_deref_mut() {
-            let number = u8::try_from(model).unwrap_or(u8::MAX);
-            keeper.keep_window(number, sequence, window.taken, window.samples);
+            let model = (model, hearing.memory());
+            keeper.keep_window(model, sequence, window.taken, window.samples);
         }
         let mut seen = lane.take(hearing.names());
         (seen.sighting.sequence, seen.sighting.captured) = (sequence, window.taken);

@@ -92,6 +92,11 @@ impl<B: Backend> Signals<B> {
             self.claim(now);
         }
         let mut changed = self.read_inputs(now);
+        // A pulse that is over: the rules see it pass.
+        while self.inputs.passing() {
+            self.guard.decide_if(true, now, self.inputs.levels());
+            self.inputs.pass();
+        }
         if let Some(sensors) = &mut self.sensors {
             changed |= self
                 .guard

@@ -10,7 +10,7 @@ use crate::thread::{Introduction, ModelThread};
 use crate::trial::{Trial, TrialCommand};
 use crate::{hold, panics, samples, vision};
 use edgeai_config::Appliance;
-use edgeai_recording::{Frame, Header, Window};
+use edgeai_recording::Header;
 use edgeai_rules::Rules;
 use edgeai_signal::{Notice, Sensors, backend};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -155,6 +155,8 @@ struct Keeping {
     sources: Option<Sources>,
     introductions: Option<Sender<Introduction>>,
     slots: usize,
+    /// Frames and windows are recorded, and what models remember.
+    frames: bool,
 }
 
 impl Keeping {
@@ -170,6 +172,7 @@ impl Keeping {
                 sources: None,
                 introductions: None,
                 slots: 0,
+                frames: false,
             };
         }
         let (notes, notebook) = notes(recording, snapshots);
@@ -188,6 +191,7 @@ impl Keeping {
                 (false, 0) => 0,
                 (false, _) => SLOTS,
             },
+            frames: keeps_frames(appliance),
         }
     }
 
@@ -201,7 +205,7 @@ impl Keeping {
     ) -> Option<Keeper> {
         let sources = self.sources.as_mut().filter(|_| self.slots > 0)?;
         let (keeper, frames): (Keeper, Shelf) =
-            Keeper::new(camera, self.slots, empty, Arc::clone(link));
+            Keeper::new(camera, self.slots, self.frames, empty, Arc::clone(link));
         for lane in models {
             if let Some(shelf_of) = sources.shelf_of.get_mut(lane.model) {
                 *shelf_of = sources.shelves.len();
@@ -287,15 +291,13 @@ impl Plan {
                 lanes.push(lane);
             } else {
                 let lanes = vec![lane];
-                let empty = || Kept::Window(Window::default());
-                let keeper = kept.keeper(0, &lanes, empty, link);
+                let keeper = kept.keeper(0, &lanes, Kept::window, link);
                 plan.listeners.push((thread(lanes, kept), keeper));
             }
         }
         for (camera, lanes) in of_camera.into_iter().enumerate() {
             if !lanes.is_empty() {
-                let empty = || Kept::Frame(Frame::with_room(0));
-                let keeper = kept.keeper(camera, &lanes, empty, link);
+                let keeper = kept.keeper(camera, &lanes, Kept::frame, link);
                 plan.cameras.push((camera, thread(lanes, kept), keeper));
             }
         }

@@ -194,16 +194,19 @@ impl ModelThread {
         Ok(())
     }
 
-    /// Tells a fault once, until frames come again.
+    /// Tells a fault once, until frames come again: to the models that had one before the fault too, since
+    /// they begin anew.
     fn tell(&mut self, fault: &str) {
-        if self.fault.as_deref() == Some(fault) {
+        let told = self.fault.as_deref() == Some(fault);
+        if told && !self.lanes.iter().any(|lane| lane.handed) {
             return;
         }
-        if let Some(reason) = fault.strip_prefix("camera lost: ") {
+        if let (Some(reason), false) = (fault.strip_prefix("camera lost: "), told) {
             self.say(log::Level::Warn, format!("camera lost: {reason}; retrying"));
         }
         self.fault = Some(fault.to_owned());
         for lane in &mut self.lanes {
+            lane.handed = false;
             lane.insist(Handover::Fault(fault.to_owned()), &self.link);
         }
     }
@@ -253,4 +256,81 @@ fn name_thread(name: &str) {
     }
     // SAFETY: PR_SET_NAME reads a NUL-terminated string of at most 16 bytes.
     unsafe { libc::prctl(libc::PR_SET_NAME, bytes.as_ptr()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lane::{Inbox, lane};
+    use rtrb::RingBuffer;
+
+    /// A camera's thread with two models.
+    fn thread() -> (ModelThread, Vec<Inbox>) {
+        let text = r#"
+            camera = { device = "/dev/null", size = [64, 48] }
+            model = [{ name = "a", file = "/a" }, { name = "b", file = "/b" }]
+            output = [{ name = "lamp", line = "lamp", safe = "low" }]
+            deadline = { frame_to_action_ms = 100 }
+            rule = [{ name = "r", when = { model = "a", class = "Person", score = 0.5 }, then = { output = "lamp", level = "low" } }]
+        "#;
+        let appliance = Arc::new(edgeai_config::parse("test.toml", text).unwrap());
+        let (lanes, inboxes) = (0..2).map(lane).unzip();
+        let thread = ModelThread {
+            lanes,
+            roster: Arc::new(Roster::new(Arc::clone(&appliance))),
+            events: RingBuffer::new(8).0,
+            introductions: None,
+            trial: Trial::new(None),
+            link: Arc::new(Link::new(&appliance).unwrap()),
+            fault: None,
+            real_time: false,
+            appliance,
+        };
+        (thread, inboxes)
+    }
+
+    /// A letter for each hand-over.
+    fn taken(inbox: &mut Inbox) -> String {
+        let taken = std::iter::from_fn(|| inbox.queue.pop().ok());
+        taken
+            .map(|handover| match handover {
+                Handover::Rules(_) => 'r',
+                Handover::Seen(_) => 's',
+                Handover::Fault(_) => 'f',
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_fault_is_told_again_behind_what_a_model_has_seen_before_it() {
+        let (mut thread, mut inboxes) = thread();
+        thread.tell("engine: broken");
+        thread.tell("engine: broken");
+        // The first model has looked at the frame at which the second failed.
+        let seen = thread.lanes[0].take(&Names::default());
+        thread.lanes[0].hand_over(seen, &thread.link);
+        thread.tell("engine: broken");
+        thread.tell("engine: broken");
+        thread.tell("camera missing");
+        let taken: Vec<_> = inboxes.iter_mut().map(taken).collect();
+        assert_eq!(taken, ["fsff", "fff"]);
+    }
+
+    #[test]
+    fn what_found_no_room_is_counted_with_the_next_that_does() {
+        let (mut thread, mut inboxes) = thread();
+        let (lane, link) = (&mut thread.lanes[0], &thread.link);
+        let mut missing = Vec::new();
+        for turn in 0..13 {
+            let seen = lane.take(&Names::default());
+            lane.hand_over(seen, link);
+            // For a while the signal thread stands still.
+            if turn > 9 {
+                while let Ok(Handover::Seen(seen)) = inboxes[0].queue.pop() {
+                    missing.push(seen.missing);
+                }
+            }
+        }
+        assert_eq!(missing, [0, 0, 0, 0, 0, 0, 0, 0, 3, 0]);
+    }
 }

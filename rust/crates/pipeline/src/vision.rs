@@ -69,7 +69,11 @@ pub fn step(
         link.arm(eye.lane.model, frame.sequence, frame.timestamp);
     }
     if let Some(keeper) = keeper {
-        keeper.keep(&frame);
+        let models = eyes.iter();
+        keeper.keep(
+            &frame,
+            models.map(|eye| (eye.lane.model, eye.sight.memory())),
+        );
     }
     let mut worked = Duration::ZERO;
     let mut result = Ok(Step::Seen);

@@ -46,6 +46,15 @@ impl Files {
         open.is_some_and(|open| open.written() >= self.file_bytes)
     }
 
+    /// The part of the run that the next record goes to; one after it, if that is a [`Record::State`] and
+    /// the file is full.
+    #[must_use]
+    pub fn part(&self) -> u32 {
+        // Counted on when a file begins.
+        let open = u32::from(self.open.is_some());
+        self.next_part.saturating_sub(open)
+    }
+
     /// Ends the file although no state came: what the rules remember is not known in the next one
     /// until it does.
     ///

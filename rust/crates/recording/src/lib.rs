@@ -10,6 +10,7 @@ mod evaluation;
 mod files;
 mod frame;
 mod header;
+mod memory;
 mod reader;
 mod sampled;
 mod sighting;
@@ -21,6 +22,7 @@ pub use evaluation::{Decision, Evaluation, MAX_CHANNELS, MAX_COUNTERS};
 pub use files::{EXTENSION, Files, parts};
 pub use frame::{Frame, MAX_PLANES, PlaneLayout};
 pub use header::{Header, Model};
+pub use memory::{MAX_MEMORY, Memory};
 pub use reader::{Reader, RecordingError};
 pub use sampled::{MAX_SAMPLED, Sampled};
 pub use sighting::{MAX_DETECTIONS, MAX_POINTS, MAX_VALUES, Sighting};
@@ -29,7 +31,7 @@ pub use writer::Writer;
 /// The first bytes of a recording.
 pub const MAGIC: [u8; 8] = *b"edgerec\n";
 /// The version of the format that this crate writes; it reads all from 1 on.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Most bytes of a record's content: a frame of 8192 × 8192 pixels of three bytes, and its head.
 pub const MAX_RECORD: u32 = 3 * 8192 * 8192 + 4096;
 
@@ -54,6 +56,9 @@ pub enum Record {
     /// What the rules remember after the evaluation before it (`Rules::save`): from here on the same
     /// can be decided again, whatever stood before. Since version 2.
     State(Vec<u8>),
+    /// What a model remembered when it looked at what its next sighting is of: that can be made again,
+    /// whatever stood before. Since version 3.
+    Memory(Memory),
     /// What a camera gave to its models.
     Frame(Frame),
     /// What a sensor gave to its model.
@@ -90,6 +95,7 @@ pub struct Gap {
     /// Frames and windows that were not kept. Decisions can be replayed all the same.
     pub frames: u64,
     /// Sightings, evaluations and resets that were not kept. What the rules remember is unknown from here to
-    /// the next [`Record::Rules`], [`Record::State`] or [`Record::Reset`].
+    /// the next [`Record::Rules`], [`Record::State`] or [`Record::Reset`], and what a model does to its next
+    /// [`Record::Memory`] or [`Record::Reset`].
     pub decisions: u64,
 }

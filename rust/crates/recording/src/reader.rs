@@ -3,8 +3,8 @@
 use crate::bytes::Content;
 use crate::writer::{FRAMING, kind};
 use crate::{
-    Evaluation, Frame, Gap, Header, MAGIC, MAX_RECORD, Model, Record, Sampled, Sighting, VERSION,
-    Window,
+    Evaluation, Frame, Gap, Header, MAGIC, MAX_RECORD, Memory, Model, Record, Sampled, Sighting,
+    VERSION, Window,
 };
 use std::io::{self, Read};
 
@@ -212,6 +212,7 @@ fn decode(kind: u8, content: &[u8]) -> Result<Record, &'static str> {
         }),
         kind::END => Record::End,
         kind::STATE => Record::State(content.raw(content.0.len())?.to_vec()),
+        kind::MEMORY => Record::Memory(Memory::decode(content)?),
         kind::SAMPLES => Record::Samples(Sampled::decode(content)?),
         _ => return Err("no such kind of record"),
     };

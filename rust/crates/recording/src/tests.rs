@@ -101,6 +101,10 @@ fn every_kind() -> Vec<Record> {
         )),
         Record::Evaluation(evaluation),
         Record::State(vec![1, 2, 3]),
+        Record::Memory(Memory {
+            model: 1,
+            bytes: vec![1, 2, 0],
+        }),
         Record::Gap(Gap {
             frames: 1,
             decisions: 2,
@@ -138,7 +142,7 @@ fn the_bytes_are_those_of_the_manual() {
         frames: 1,
         decisions: 258,
     })]);
-    assert_eq!(bytes[..12], *b"edgerec\n\x02\0\0\0");
+    assert_eq!(bytes[..12], *b"edgerec\n\x03\0\0\0");
     let gap = &bytes[bytes.len() - 25..];
     assert_eq!(gap[..5], [9, 16, 0, 0, 0]);
     assert_eq!(gap[5..21], [1, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]);
@@ -199,7 +203,9 @@ fn forged(kind: u8, content: &[u8]) -> RecordingError {
 fn forged_contents_are_refused() {
     for (kind, content, reason) in [
         (0, vec![], "no such kind"),
-        (13, vec![], "no such kind"),
+        (14, vec![], "no such kind"),
+        (13, vec![], "shorter than its fields"),
+        (13, vec![0; 2 + MAX_MEMORY], "more than a model remembers"),
         (12, vec![0, 17], "more channels than a sensor has"),
         (
             12,
@@ -246,7 +252,7 @@ fn other_files_and_versions_are_told_apart() {
         Err(RecordingError::NotARecording)
     ));
     let mut bytes = recording(&[]);
-    for (version, known) in [(0, false), (1, true), (2, true), (3, false)] {
+    for (version, known) in [(0, false), (1, true), (2, true), (3, true), (4, false)] {
         bytes[8] = version;
         let read = Reader::new(bytes.as_slice());
         assert_eq!(read.is_ok(), known, "{version}");
@@ -324,9 +330,10 @@ fn files_are_rotated_and_each_stands_alone() {
         files.write(&model).unwrap();
         for _ in 0..40 {
             files.write(&Record::Reset { anew: 0 }).unwrap();
-            let full = files.full();
+            let (full, part) = (files.full(), files.part());
             files.write(&Record::State(vec![5])).unwrap();
             assert!(!full || !files.full(), "a state begins a new file");
+            assert_eq!(files.part(), part + u32::from(full));
         }
         files.finish().unwrap();
     }

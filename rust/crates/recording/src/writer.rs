@@ -18,7 +18,8 @@ pub(crate) mod kind {
     pub const END: u8 = 10;
     pub const STATE: u8 = 11;
     pub const SAMPLES: u8 = 12;
-    pub const LAST: u8 = SAMPLES;
+    pub const MEMORY: u8 = 13;
+    pub const LAST: u8 = MEMORY;
 }
 
 /// Bytes of a record besides its content: kind and length before it, checksum behind it.
@@ -72,6 +73,7 @@ impl<W: Write> Writer<W> {
             Record::Evaluation(made) => self.put(kind::EVALUATION, |fields| made.encode(fields)),
             Record::Gap(gap) => self.put(kind::GAP, |fields| gap.encode(fields)),
             Record::State(state) => self.put(kind::STATE, |fields| fields.raw(state)),
+            Record::Memory(memory) => self.put(kind::MEMORY, |fields| memory.encode(fields)),
             Record::Samples(made) => self.put(kind::SAMPLES, |fields| made.encode(fields)),
             Record::End => self.put(kind::END, |_| {}),
         }

@@ -82,6 +82,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if report.states_different > 0 {
         bail!("{} states differ", report.states_different);
     }
+    if report.memories_different > 0 {
+        bail!("{} memories differ", report.memories_different);
+    }
     if !report.same() {
         bail!("no decision could be compared");
     }
@@ -185,6 +188,15 @@ fn print(report: &Report, header: &Header) {
             "{} states of the rules compared, {} different",
             report.states, report.states_different
         );
+    }
+    if report.memories > 0 {
+        println!(
+            "{} memories of models compared, {} different",
+            report.memories, report.memories_different
+        );
+    }
+    if let Some(first) = &report.first_memory_different {
+        println!("first: {first}");
     }
     if let Some(first) = &report.first_difference {
         println!("first: at {} s: {}", first.time, first.what);

@@ -395,6 +395,7 @@ impl State {
 }
 
 impl Node for Driver {
+    // SAFETY: it reads and writes what the trait's caller vouches for, as a driver does.
     unsafe fn request(&self, number: _IOC_TYPE, argument: *mut c_void) -> io::Result<()> {
         self.state().answer(number, argument)
     }

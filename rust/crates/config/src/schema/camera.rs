@@ -18,6 +18,9 @@ pub struct Camera {
     pub device: String,
     /// Pixel format asked for. Absent: the one offered that costs least.
     pub format: Option<PixelFormat>,
+    /// Where the planes of `NV12`, `NV21` and `YU12` lie. Absent: as the camera offers, contiguous if
+    /// it has both.
+    pub planes: Option<Arrangement>,
     /// Width and height in pixels, each 16 ..= 8192.
     pub size: [u32; 2],
     /// Frames per second asked for, 1 ..= 240.
@@ -26,6 +29,17 @@ pub struct Camera {
     /// Controls to set, by name as `edgeai probe` shows them (`exposure_time_absolute = 100`).
     #[serde(default)]
     pub controls: BTreeMap<String, i64>,
+}
+
+/// Whether the planes of a frame share one buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Arrangement {
+    /// One after the other in one buffer (`V4L2_PIX_FMT_NV12`), also with the multi-planar interface.
+    Contiguous,
+    /// Each in a buffer of its own (`V4L2_PIX_FMT_NV12M`).
+    Separate,
 }
 
 /// Pixel formats, by their V4L2 names (kernel, `Documentation/userspace-api/media/v4l/pixfmt*.rst`).

@@ -8,7 +8,7 @@ mod rule;
 mod sensor;
 mod signal;
 
-pub use camera::{Camera, PixelFormat};
+pub use camera::{Arrangement, Camera, PixelFormat};
 pub use deadline::{Deadline, OnMiss, Realtime};
 pub use model::{Accelerator, Model, OnFallback, Runtime, Track};
 pub use rule::{Day, Direction, Rule, Statistic, Then, When};

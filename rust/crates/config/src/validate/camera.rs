@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::place::Path;
-use crate::{Camera, PixelFormat};
+use crate::{Arrangement, Camera, PixelFormat};
 
 const MAX_CAMERAS: usize = 4;
 
@@ -33,6 +33,13 @@ impl Check<'_> {
                 self.object(&size.index(index), message);
             }
         }
+        if camera.planes == Some(Arrangement::Separate)
+            && let Some(format) = camera.format
+            && !has_planes(format)
+        {
+            let message = format!("{} is one plane; remove it", format.name());
+            self.object(&path.key("planes"), message);
+        }
         let path = path.key("fps");
         self.range(&path, " frames per second", camera.fps, 1..=240);
     }
@@ -44,6 +51,11 @@ fn is_device(device: &str) -> bool {
         Some(("card" | "bus" | "serial" | "replay", which)) => !which.is_empty(),
         _ => false,
     }
+}
+
+fn has_planes(format: PixelFormat) -> bool {
+    use PixelFormat::{Nv12, Nv21, Yu12};
+    matches!(format, Nv12 | Nv21 | Yu12)
 }
 
 /// Pixels that share their chroma, across and down.

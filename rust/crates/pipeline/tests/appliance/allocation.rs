@@ -82,7 +82,8 @@ fn neither_does_the_real_engine_allocate() {
     let mut appliance = appliance(60_000, "safe");
     appliance.models[0].file = model.into_string().unwrap();
     let mut inference = Inference::load(&appliance.models[0]).unwrap();
-    let mut rig = Rig::with_names(&appliance, &["door", "stop", "lamp"], inference.names());
+    let names = [inference.names().clone()];
+    let mut rig = Rig::with_names(&appliance, &["door", "stop", "lamp"], &names);
     frames_without_allocation(&mut rig, &mut inference);
 }
 
@@ -109,6 +110,11 @@ fn frames_without_allocation(rig: &mut Rig, inference: &mut Inference) {
         rig.signals.round();
         // The recorder's part, as far as it gives back what it got.
         while let Ok(kept) = shelf.kept.pop() {
+            let remembered = kept.memories.first().map_or(0, |memory| memory.bytes.len());
+            assert!(
+                remembered >= 10,
+                "what the tracker remembers is written down"
+            );
             assert!(shelf.spare.push(kept).is_ok());
         }
         if let Some(notebook) = &mut rig.notebook {

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod damage;
+mod memory;
 mod replay;
 mod rig;
 mod safety;

@@ -16,15 +16,9 @@ fn model() -> Record {
 
 /// A run on the bench: a door that moves, frames with and without a person, a lost camera.
 fn recorded(appliance: &mut Appliance) -> Vec<Record> {
-    appliance.recording = Some(Recording {
-        directory: "/nonexistent".into(),
-        file_mib: 1,
-        files: 1,
-        frames: true,
-    });
     appliance.rules[0].when.for_ms = 1;
     appliance.rules[0].then.hold_ms = 2;
-    let mut rig = Rig::new(appliance, &["door", "stop", "lamp"]);
+    let mut rig = recording(appliance);
     let mut records = vec![model()];
     for number in 0..40 {
         let level = if number % 3 == 0 {
@@ -48,17 +42,35 @@ fn recorded(appliance: &mut Appliance) -> Vec<Record> {
         rig.signals.round();
         std::thread::sleep(Duration::from_millis(1));
         rig.signals.round();
-        let notebook = rig.notebook.as_mut().unwrap();
-        while let Ok(note) = notebook.notes.pop() {
-            if let Note::Record(record) = note {
-                if let Record::Sighting(sighting) = &record {
-                    let _ = notebook.spare.push(sighting.clone());
-                }
-                records.push(record);
-            }
-        }
+        records.extend(noted(&mut rig));
     }
     records.push(Record::End);
+    records
+}
+
+/// A bench whose signal thread takes notes.
+fn recording(appliance: &mut Appliance) -> Rig {
+    appliance.recording = Some(Recording {
+        directory: "/nonexistent".into(),
+        file_mib: 1,
+        files: 1,
+        frames: true,
+    });
+    Rig::new(appliance, &["door", "stop", "lamp"])
+}
+
+/// What it has noted since the last time.
+fn noted(rig: &mut Rig) -> Vec<Record> {
+    let notebook = rig.notebook.as_mut().unwrap();
+    let mut records = Vec::new();
+    while let Ok(note) = notebook.notes.pop() {
+        if let Note::Record(record) = note {
+            if let Record::Sighting(sighting) = &record {
+                let _ = notebook.spare.push(sighting.clone());
+            }
+            records.push(record);
+        }
+    }
     records
 }
 
@@ -162,6 +174,30 @@ fn after_a_gap_nothing_is_compared_until_the_rules_have_forgotten() {
     appliance.rules[1].then.count = Some("openings".into());
     let report = replayed(&appliance, &records);
     assert!(report.evaluations < report.not_compared, "{report:?}");
+}
+
+#[test]
+fn sightings_that_found_no_room_on_the_way_are_a_gap() {
+    let mut rig = recording(&mut appliance(60_000, "safe"));
+    let see = |rig: &mut Rig, sequence| {
+        let mut seen = rig.lanes[0].take(&names());
+        seen.sighting.sequence = sequence;
+        rig.lanes[0].hand_over(seen, &rig.link);
+    };
+    // The signal thread stands still.
+    (0..20).for_each(|sequence| see(&mut rig, sequence));
+    rig.signals.round();
+    let before = noted(&mut rig);
+    let seen = before.iter().filter(|it| matches!(it, Record::Sighting(_)));
+    let lost = 20 - seen.count() as u64;
+    assert!(lost > 0 && !before.iter().any(|it| matches!(it, Record::Gap(_))));
+    see(&mut rig, 20);
+    rig.signals.round();
+    let gap = Gap {
+        frames: 0,
+        decisions: lost,
+    };
+    assert!(noted(&mut rig).contains(&Record::Gap(gap)));
 }
 
 /// A rehearsal of the appliance with a person in every frame.

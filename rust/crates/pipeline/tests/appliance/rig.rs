@@ -76,6 +76,18 @@ then = {{ output = "lamp", level = "low" }}
     edgeai_config::parse("rig.toml", &text).unwrap()
 }
 
+/// Of floats.
+pub fn tensor(name: &str, shape: &[usize]) -> TensorInfo {
+    TensorInfo {
+        name: name.into(),
+        shape: shape.to_vec(),
+        element: ElementType::F32,
+        scale: 0.0,
+        zero_point: 0,
+        bytes: shape.iter().product::<usize>() * 4,
+    }
+}
+
 /// A model that sees what it is told to: four anchors, the first of which has the logit.
 pub struct Eye {
     inputs: [TensorInfo; 1],
@@ -88,14 +100,6 @@ pub struct Eye {
 
 impl Eye {
     pub fn new(person: bool) -> Self {
-        let tensor = |name: &str, shape: &[usize]| TensorInfo {
-            name: name.into(),
-            shape: shape.to_vec(),
-            element: ElementType::F32,
-            scale: 0.0,
-            zero_point: 0,
-            bytes: shape.iter().product::<usize>() * 4,
-        };
         let mut logits = [-10.0_f32; 12];
         logits[1] = if person { 4.0 } else { -4.0 };
         Self {
@@ -229,10 +233,11 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(appliance: &Appliance, lines: &[&str]) -> Self {
-        Self::with_names(appliance, lines, &names())
+        Self::with_names(appliance, lines, &vec![names(); appliance.models.len()])
     }
 
-    pub fn with_names(appliance: &Appliance, lines: &[&str], names: &Names) -> Self {
+    /// `names` of each model.
+    pub fn with_names(appliance: &Appliance, lines: &[&str], names: &[Names]) -> Self {
         let bench = Bench::new(lines);
         let link = Arc::new(Link::new(appliance).unwrap());
         let (mut models, inboxes): (Vec<_>, Vec<_>) = (0..appliance.models.len()).map(lane).unzip();
@@ -247,7 +252,7 @@ impl Rig {
             Arc::clone(&link),
         );
         let roster = Roster::new(Arc::new(appliance.clone()));
-        for lane in &mut models {
+        for (lane, names) in models.iter_mut().zip(names) {
             if let Some(rules) = roster.enter(lane.model, names).unwrap() {
                 lane.insist(Handover::Rules(rules), &link);
             }
@@ -264,8 +269,7 @@ impl Rig {
 
     /// A copy of every frame, for a recorder.
     pub fn keeper(&self) -> (Keeper, Shelf) {
-        let empty = || Kept::Frame(edgeai_recording::Frame::with_room(0));
-        Keeper::new(0, 4, empty, Arc::clone(&self.link))
+        Keeper::new(0, 4, true, Kept::frame, Arc::clone(&self.link))
     }
 
     /// Levels of `stop` and `lamp`.

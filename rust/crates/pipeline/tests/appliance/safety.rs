@@ -160,6 +160,19 @@ fn an_input_acts_without_a_new_frame() {
 }
 
 #[test]
+fn a_pulse_that_is_over_before_the_thread_looks_is_decided_with() {
+    let mut rig = rig("safe");
+    rig.empty_frame(1, Duration::ZERO);
+    let before = rig.bench.history("lamp").len();
+    for level in [High, Low, High, Low] {
+        rig.bench.pull("door", level);
+    }
+    rig.signals.round();
+    assert_eq!(rig.levels(), CLEAR);
+    assert_eq!(rig.bench.history("lamp")[before..], [Low, High, Low, High]);
+}
+
+#[test]
 fn a_missing_line_keeps_the_others_safe_until_it_is_there() {
     let mut rig = Rig::new(&appliance(60_000, "safe"), &["door", "stop"]);
     rig.empty_frame(1, Duration::ZERO);

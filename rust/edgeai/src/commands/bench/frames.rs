@@ -4,7 +4,6 @@ use crate::commands::synthetic;
 use anyhow::{Context, bail};
 use edgeai_camera::{CameraError, Frame as CameraFrame, FrameSource};
 use edgeai_config::Appliance;
-use edgeai_pipeline::camera_frame;
 use edgeai_realtime::monotonic_now;
 use edgeai_recording::{Frame, Reader, Record};
 use std::fs::File;
@@ -31,7 +30,7 @@ impl FrameSource for Loop {
         Ok(CameraFrame {
             sequence: self.next,
             timestamp: monotonic_now(),
-            ..camera_frame(frame)
+            ..CameraFrame::from(frame)
         })
     }
 

@@ -203,6 +203,16 @@ fn cameras() {
     refused("\"belt\"", "‸\"gate\"", "another [[camera]] has the name");
     refused("[1280, 720]", "[1280, ‸721]", "the height of NV12 is even");
     refused("[1280, 720]", "[‸1281, 720]", "the width of NV12 is even");
+    refused(
+        "format = \"NV12\"",
+        "format = \"YUYV\"\nplanes = ‸\"separate\"",
+        "YUYV is one plane; remove it",
+    );
+    refused(
+        "format = \"NV12\"",
+        "planes = ‸\"apart\"",
+        "unknown variant `apart`",
+    );
     refused("\"replay:belt.rec\"", "‸\"belt.rec\"", "or \"replay:…\"");
     let cameras = "[[camera]]\nname = \"c0\"\ndevice = \"/dev/c\"\nsize = [64, 64]\n".repeat(3);
     let cameras = cameras.replacen("c0", "c1", 1).replacen("c0", "c2", 1);
