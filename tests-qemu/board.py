@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -14,12 +12,10 @@ import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from labgrid import Environment
 
-# Everything is emulated, on a machine that may be busy: time limits tell a hang, not slowness.
-PATIENCE = 180.0  # seconds
+from agent import PATIENCE, Agent
 
 # The appliance description of the image, and the owner's, which replaces it.
 IMAGE = "/etc/edgeai/appliance.toml"
@@ -30,80 +26,6 @@ SAFE = {
     output["line"]: int(output["safe"] == "high")
     for output in tomllib.loads((Path(__file__).resolve().parent / "image/appliance.toml").read_text())["output"]
 }
-
-
-class AgentError(AssertionError):
-    """The agent answered ok: false."""
-
-
-class Agent:
-    """The test agent in the guest, over its virtio port: one JSON line each way."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.connection: socket.socket | None = None
-        self.buffer = b""
-
-    def connect(self, limit: float = PATIENCE) -> None:
-        """Waits until the agent answers."""
-        self.connection = socket.socket(socket.AF_UNIX)
-        self.connection.connect(str(self.path))
-        # QEMU keeps the request until the agent opens its end.
-        self.ask("hello", limit=limit)
-
-    def ask(self, do: str, limit: float = PATIENCE, **arguments: Any) -> dict:
-        self._send({"do": do, **arguments})
-        answer = self._receive(limit)
-        if not answer.get("ok"):
-            raise AgentError(f"{do} {str(arguments)[:200]}: {answer.get('error')}")
-        return answer
-
-    def _send(self, request: dict) -> None:
-        assert self.connection
-        self.connection.settimeout(PATIENCE)
-        self.connection.sendall(json.dumps(request).encode() + b"\n")
-
-    def _receive(self, limit: float) -> dict:
-        assert self.connection
-        end = time.monotonic() + limit
-        while b"\n" not in self.buffer:
-            self.connection.settimeout(max(0.01, end - time.monotonic()))
-            block = self.connection.recv(1 << 16)
-            if not block:
-                raise AssertionError("the guest closed the agent's port")
-            self.buffer += block
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        return json.loads(line)
-
-    def kill(self, process: str, signal: str) -> None:
-        assert self.ask("kill", process=process, signal=signal)["killed"]
-
-    # -- what tests ask most ------------------------------------------------------------------
-
-    def level(self, line: str) -> int:
-        return self.ask("gpio-get", line=line)["level"]
-
-    def pull(self, line: str, level: int) -> None:
-        self.ask("gpio-set", line=line, level=level)
-
-    def wait_level(self, line: str, level: int, limit: float = PATIENCE) -> float:
-        """Milliseconds until the line had the level, in guest time."""
-        return self.ask("wait-gpio", limit=limit + 10, line=line, level=level, timeout_ms=int(limit * 1000))["elapsed_ms"]
-
-    def show(self, picture: bytes) -> None:
-        self.ask("camera-show", data=base64.b64encode(picture).decode())
-
-    def read(self, path: str) -> bytes:
-        return base64.b64decode(self.ask("read", path=path)["data"])
-
-    def write(self, path: str, data: bytes) -> None:
-        self.ask("write", path=path, data=base64.b64encode(data).decode())
-
-    def execute(self, *argv: str, limit: float = PATIENCE) -> dict:
-        return self.ask("exec", limit=limit + 10, argv=list(argv), timeout_ms=int(limit * 1000))
-
-    def metrics(self) -> dict:
-        return json.loads(self.read("/run/edgeai/metrics.json"))
 
 
 class Board:
@@ -195,12 +117,13 @@ class Board:
                     raise
 
     def wait_off(self, limit: float = PATIENCE) -> None:
-        """Waits until the board has switched itself off."""
+        """Waits until the board has switched itself off, and its last words are read."""
         child = self.qemu._child
         try:
             child.wait(limit)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the board did not switch off\n{self.tail()}") from None
+        self._reader.join(limit)  # ends with QEMU's socket, which can hold more than was read when QEMU is gone
 
     # -- console ------------------------------------------------------------------------------
 

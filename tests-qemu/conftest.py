@@ -25,6 +25,16 @@ def required(variable: str) -> str:
     return os.environ[variable]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failure shows what the boards of the test have said."""
+    report = yield
+    if report.failed:
+        boards = {id(board): board for value in getattr(item, "funcargs", {}).values() if (board := getattr(value, "board", value))}
+        report.sections += [("board", board.tail()) for board in boards.values() if isinstance(board, Board)]
+    return report
+
+
 @pytest.fixture(scope="session")
 def build() -> Path:
     """The folder with the images and what was written beside them."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from board import PATIENCE
+from agent import PATIENCE
 from photographs import rgb, yuyv
 
 HERE = Path(__file__).resolve().parent

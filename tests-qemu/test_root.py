@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from board import AgentError
+from agent import AgentError
 from partitions import offset
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from time import sleep
 
 import pytest
 
@@ -15,6 +16,8 @@ DUMMY = "/sys/kernel/config/iio/devices/dummy/pedometer"
 STEPS = "/sys/bus/iio/devices/iio:device0/in_steps_input"
 PWM = "/sys/class/pwm/pwmchip0/pwm0"
 PERIOD = 10_000_000  # ns
+# So late an edge may be told (`TOLD` of the signal crate's debounce.rs).
+TOLD_MS = 5
 
 # No camera and no model: inputs and sensors decide.
 DESCRIPTION = """
@@ -99,16 +102,10 @@ name = "alarm"
 when = { input = "door", level = "high" }
 then = { output = "stop", level = "high", latch = true, reset = "reset", count = "alarms" }
 
-# What the tests see of the button.
 [[rule]]
 name = "pressed"
 when = { input = "reset", level = "high" }
 then = { count = "presses" }
-
-[[rule]]
-name = "released"
-when = { input = "reset", level = "low" }
-then = { count = "releases" }
 """
 
 
@@ -235,12 +232,28 @@ def test_a_relay_is_not_switched_on_again_too_soon_but_off_at_once(workshop):
     assert min(waits[1:]) >= 3.0
 
 
-def press(board: Board, level: int) -> None:
-    """The button changes, and the rules have seen it: of a shorter pulse they may see nothing."""
-    counter = ("releases", "presses")[level]
-    before = board.agent.metrics()["counters"][counter]
-    board.agent.pull("reset", level)
-    board.wait_until(f"{counter} are counted", lambda: board.agent.metrics()["counters"][counter] > before)
+def presses(board: Board) -> int:
+    return board.agent.metrics()["counters"]["presses"]
+
+
+def press(board: Board) -> float:
+    """Presses the reset key for less than anybody needs to look; milliseconds that this took."""
+    return board.agent.pull("reset", 1, 0)
+
+
+def test_a_pulse_that_is_over_before_anybody_looks_counts_once(workshop):
+    judged = 0
+    for _ in range(20):
+        before = presses(workshop)
+        elapsed = press(workshop)
+        workshop.wait_until("the press is counted", lambda before=before: presses(workshop) > before)
+        if elapsed < TOLD_MS:
+            assert presses(workshop) == before + 1
+            judged += 1
+        else:
+            # The host stopped it in the middle: it was there to be looked at, and its end is told when it likes.
+            sleep(2)
+    assert judged >= 5
 
 
 def test_a_latched_rule_holds_until_the_reset_input_rises_with_the_door_shut(workshop):
@@ -248,22 +261,21 @@ def test_a_latched_rule_holds_until_the_reset_input_rises_with_the_door_shut(wor
     # Other tests have opened the door, too: what they left is reset.
     agent.pull("door", 0)
     agent.wait_level("horn", 0)
-    press(workshop, 1)
+    press(workshop)
     agent.wait_level("stop", 0)
-    press(workshop, 0)
     before = agent.metrics()["counters"]["alarms"]
     agent.pull("door", 1)
     agent.wait_level("stop", 1)
     workshop.wait_until("the alarm is counted", lambda: agent.metrics()["counters"]["alarms"] > before)
     # A rise while the door is open is lost.
-    press(workshop, 1)
+    before = presses(workshop)
+    press(workshop)
+    workshop.wait_until("the press is counted", lambda: presses(workshop) > before)
     agent.pull("door", 0)
     agent.wait_level("horn", 0)
     assert agent.level("stop") == 1
-    press(workshop, 0)
-    press(workshop, 1)
+    press(workshop)
     agent.wait_level("stop", 0)
-    press(workshop, 0)
 
 
 def test_an_owner_s_pwm_that_is_not_there_is_told_and_everything_else_stays_safe(workshop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterator
 
 import bars
@@ -71,7 +72,7 @@ def usb(gallery) -> Iterator[Usb]:
 def lamp(device: str, form: str) -> str:
     """A description with which the lamp is lit while the camera sees the bars."""
     output = '[[output]]\nname = "lamp"\nline = "lamp"\nsafe = "low"\n'
-    seeing = eye("usb", device, form, "{}", fps=15)
+    seeing = eye("usb", device, form, "{}")
     return HEAD + output + seeing.replace('log = "usb sees', 'output = "lamp", level = "high", log = "usb sees')
 
 
@@ -162,9 +163,11 @@ def test_damaged_frames_are_counted_and_end_nothing(usb, form, device, handed_ou
     board.wait_for(r"outputs: lamp=high", after=mark)
     mark = board.mark()
     before = board.agent.metrics()
-    usb.show(0, form, *(frame for bad in damaged for frame in (whole, bad)))
-    board.wait_until("damaged frames between whole ones", lambda: board.agent.metrics()["dropped"] >= before["dropped"] + 20)
-    assert not any(word in board.console[mark:] for word in ("safe: ", "lost", "lamp=low"))
+    # Not every second one: the newest frame is taken, and to a CPU that is late for every other the whole ones might never be.
+    usb.show(0, form, *(frame for bad in damaged for frame in (whole, whole, bad)))
+    board.wait_until("damaged frames between whole ones", lambda: board.agent.metrics()["dropped"] >= before["dropped"] + 10)
+    disturbed = [line for line in board.console[mark:].splitlines() if re.search("safe: |lost|lamp=low", line)]
+    assert not disturbed
 
     # Nothing else: none is taken for a frame.
     usb.show(0, form, *damaged)
