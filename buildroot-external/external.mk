@@ -9,6 +9,20 @@ endif
 EDGEAI_CHECKOUT := $(realpath $(BR2_EXTERNAL_EDGEAI_PATH)/..)
 EDGEAI_RUN = $(EXTRA_ENV) python3 $(BR2_EXTERNAL_EDGEAI_PATH)/board/edgeai/common/edgeai.py
 
+# An image needs more of its machine than a kernel does; better said before
+# an hour of building than after it. Single packages (make linux) build.
+EDGEAI_MACHINE = $(call qstrip,$(BR2_PACKAGE_EDGEAI_MACHINE))
+EDGEAI_MACHINES = $(basename $(notdir $(wildcard $(EDGEAI_CHECKOUT)/scripts/machines/*.toml))) \
+	$(shell awk '/^\[/ { name = substr($$0, 2, length($$0) - 2) } /^boot = "fit"$$/ { print name }' \
+		$(EDGEAI_CHECKOUT)/meta-edgeai/conf/image/boards.toml)
+ifeq ($(BR2_PACKAGE_EDGEAI),y)
+ifneq ($(filter all world,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter $(EDGEAI_MACHINES),$(EDGEAI_MACHINE)),)
+$(error edgeai makes no image for "$(EDGEAI_MACHINE)" yet, only for: $(EDGEAI_MACHINES). What there is of it can be made by name (make linux))
+endif
+endif
+endif
+
 # Where sources are put that a package registry's own client fetches, for
 # Buildroot's download step to check and keep.
 EDGEAI_FETCHED = $(BASE_DIR)/edgeai-fetched
@@ -43,8 +57,15 @@ EDGEAI_LINUX_FRAGMENTS = \
 define EDGEAI_CHECK_LINUX
 	$(Q)$(EDGEAI_RUN) check-kernel $(@D)/.config $(EDGEAI_LINUX_FRAGMENTS)
 endef
+
+# Beside the kernel, what it was configured with.
+define EDGEAI_INSTALL_LINUX_CONFIG
+	$(INSTALL) -D -m 0644 $(@D)/.config $(BINARIES_DIR)/kernel.config
+endef
+
 ifeq ($(BR2_PACKAGE_EDGEAI),y)
 LINUX_POST_CONFIGURE_HOOKS += EDGEAI_CHECK_LINUX
+LINUX_POST_INSTALL_IMAGES_HOOKS += EDGEAI_INSTALL_LINUX_CONFIG
 endif
 
 # Buildroot's bill of materials knows packages; this one has the crates too.

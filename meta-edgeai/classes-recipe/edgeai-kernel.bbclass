@@ -4,7 +4,9 @@
 # EDGEAI_KERNEL_FRAGMENTS   names of recipes-kernel/linux/files/*.cfg, without .cfg
 # EDGEAI_TEST = "1"         with the simulators of the test image
 
-EDGEAI_FRAGMENT_DIR = "${EDGEAI_LAYER}/recipes-kernel/linux/files"
+# The machine's, where the distribution is not edgeai and has not said so already.
+require conf/distro/include/edgeai-machines.inc
+
 EDGEAI_FRAGMENTS = "${@' '.join(edgeai.for_kernel(d.getVar('EDGEAI_KERNEL_FRAGMENTS').split(), d.getVar('LINUX_VERSION') or ''))}${@' test-sim' if bb.utils.to_boolean(d.getVar('EDGEAI_TEST')) else ''}"
 
 FILESEXTRAPATHS:prepend := "${EDGEAI_LAYER}/recipes-kernel/linux/files:"
@@ -18,5 +20,10 @@ python do_edgeai_config_check() {
         bb.fatal('%s: %s' % (d.getVar('PN'), error))
 }
 do_edgeai_config_check[doc] = "Fails when a kernel option asked for did not stick"
-do_edgeai_config_check[file-checksums] += "${@edgeai.SOURCES}"
+do_edgeai_config_check[file-checksums] += "${@edgeai.KERNEL_SOURCES}"
 addtask edgeai_config_check after do_configure before do_compile
+
+# What the options came out as, for the tests.
+do_deploy:append() {
+    install -m 0644 ${B}/.config ${DEPLOYDIR}/kernel.config
+}

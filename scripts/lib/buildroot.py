@@ -15,8 +15,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import debian, image, kernel, rootfs
-from lib import machine as machines
+from lib import board, boot, debian, image, kernel, rootfs
 from lib.kernel import REPOSITORY
 from lib.machine import Machine
 from lib.report import BuildError
@@ -24,6 +23,10 @@ from lib.report import BuildError
 TEST_IMAGE = REPOSITORY / "tests-qemu/image"
 FILES = REPOSITORY / "meta-edgeai/recipes-core/edgeai/files"
 IMAGE = "sdcard.img"
+# All boards that are made here.
+ARM64 = {"kernel_arch": "arm64", "gnu_triple": "aarch64-linux-gnu", "rust_target": "aarch64-unknown-linux-gnu"}
+# Tables of the root's manifest, and the option that brings what they name.
+TABLES = {"tensorflow-lite": "BR2_PACKAGE_EDGEAI_TFLITE", "teflon": "BR2_PACKAGE_MESA_TEFLON"}
 
 
 class HostTools:
@@ -104,16 +107,26 @@ class Job:
         self.tools = HostTools(host)
         name = self.config.get("BR2_PACKAGE_EDGEAI_MACHINE", "")
         if not name:
-            raise BuildError(f"{config}: BR2_PACKAGE_EDGEAI_MACHINE is empty; it names a machine, one of: {', '.join(machines.names())}")
-        self.machine = machines.load(name)
+            known = ", ".join(sorted(board.boards()))
+            raise BuildError(f"{config}: BR2_PACKAGE_EDGEAI_MACHINE is empty; it names a machine, one of: {known}")
+        self.board = board.load(name)
+        if self.board.boot != "fit":
+            raise BuildError(f"no image for {name} yet: its boot is {self.board.boot!r} ({board.TABLE}), only 'fit' is made here")
+        self.machine = board.described(
+            name, console=self.board.console, load_address=self.board.load_address, fit_address=self.board.fit_address, **ARM64
+        )
         self.test = self.config.get("BR2_PACKAGE_EDGEAI_TEST_IMAGE") == "y"
+        self.tables = [table for table, option in TABLES.items() if self.config.get(option) == "y"]
 
     @property
     def appliance(self) -> Path:
         """The appliance description of the image."""
         if own := self.config.get("BR2_PACKAGE_EDGEAI_APPLIANCE"):
             return Path(own)
-        return TEST_IMAGE / "appliance.toml" if self.test else FILES / self.machine.name / "appliance.toml"
+        if self.test:
+            return TEST_IMAGE / "appliance.toml"
+        of_the_board = FILES / self.machine.name / "appliance.toml"
+        return of_the_board if of_the_board.exists() else FILES / "appliance.toml"
 
     # -- root -----------------------------------------------------------------------------------
 
@@ -122,7 +135,7 @@ class Job:
         work = target.with_name("edgeai-root")
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
-        files = rootfs.assemble(self.tools, self.machine, Target(target, self.appliance), self.test, work)
+        files = rootfs.assemble(self.tools, self.machine, Target(target, self.appliance), self.test, work, *self.tables)
         rootfs.check_appliance(self.tools, self.machine, work, self.appliance)
         for old in target.iterdir():
             shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
@@ -147,7 +160,17 @@ class Job:
         if self.test:
             extra = (TEST_IMAGE / "cmdline").read_text().split()
             nodes = TEST_IMAGE / f"{self.machine.name}.dtsi"
-        image.write(self.tools, self.machine, binaries, root, verity, extra, IMAGE, work, log, nodes if nodes and nodes.exists() else None)
+        parts = work / "parts"
+        parts.mkdir()
+        nodes = nodes if nodes and nodes.exists() else None
+        image.slots(self.tools, self.machine, binaries, root, verity, extra, parts, log, nodes, self.device_tree(binaries))
+        loader = boot.check_loader(self.board.loader, binaries)
+        for _, name in loader:
+            shutil.copyfile(binaries / name, parts / name)
+        if self.board.rom_files:
+            places = [binaries, binaries / "rpi-firmware"]
+            boot.firmware(self.tools, self.board.rom_files, self.board.rom_config, places, parts, log)
+        image.disk(self.tools, parts, IMAGE, work, log, loader, bool(self.board.rom_files))
         files = json.loads((base / "edgeai-root.json").read_text())
         manifest = {
             "machine": self.machine.name,
@@ -160,6 +183,15 @@ class Job:
         for name in (IMAGE, f"{IMAGE}.bmap", "manifest.json"):
             os.replace(work / name, binaries / name)
         shutil.rmtree(work)
+
+    def device_tree(self, binaries: Path) -> Path | None:
+        """The board's, as Buildroot installed it; None: the emulator gives it."""
+        if self.machine.qemu:
+            return None
+        name = Path(self.config.get("BR2_LINUX_KERNEL_INTREE_DTS_NAME", "")).name + ".dtb"
+        if not (binaries / name).exists():
+            raise BuildError(f"no {name} in {binaries}: BR2_LINUX_KERNEL_INTREE_DTS_NAME names the board's device tree")
+        return binaries / name
 
     def versions(self) -> dict[str, str]:
         workspace = tomllib.loads((REPOSITORY / "rust/Cargo.toml").read_text())["workspace"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import tomllib
+import uuid
 from pathlib import Path
 
 from lib.kernel import REPOSITORY
@@ -55,8 +57,47 @@ def table() -> dict:
     return tomllib.loads(TABLE.read_text())
 
 
+def partitions(firmware: bool = False) -> list[dict]:
+    """The partitions in their order; with those that a ROM reads in front when `firmware`."""
+    described = table()
+    return [*(described["firmware"] if firmware else []), *described["partition"]]
+
+
 def partition(name: str) -> dict:
     return next(p for p in table()["partition"] if p["name"] == name)
+
+
+def written_table(disk: Path) -> dict:
+    """The table of a disk image in the form of `table()`, all its partitions under "partition".
+
+    Read as the UEFI specification 2.10 (section 5.3) lays it out.
+    """
+    with disk.open("rb") as stream:
+        stream.seek(SECTOR)
+        header = stream.read(92)
+        if header[:8] != b"EFI PART":
+            raise BuildError(f"{disk}: no GPT")
+        first_entry, number, size = struct.unpack_from("<QII", header, 72)
+        stream.seek(first_entry * SECTOR)
+        entries = [entry for _ in range(number) if any((entry := stream.read(size))[:16])]
+    found: dict = {"disk_uuid": str(uuid.UUID(bytes_le=header[56:72])), "partition": []}
+    end = None
+    for entry in entries:
+        first, last, flags = struct.unpack_from("<QQQ", entry, 32)
+        found.setdefault("loader_mib", first * SECTOR / MIB)
+        described = {
+            "name": entry[56:128].decode("utf-16-le").rstrip("\0"),
+            "size_mib": (last + 1 - first) * SECTOR / MIB,
+            "type": str(uuid.UUID(bytes_le=entry[:16])),
+            "uuid": str(uuid.UUID(bytes_le=entry[16:32])),
+            # Attribute 2 is legacy BIOS bootable; 59 is grow-file-system, of the Discoverable Partitions Specification.
+            **{name: True for name, bit in (("bootable", 2), ("growfs", 59)) if flags >> bit & 1},
+        }
+        if end not in (None, first):
+            raise BuildError(f"{disk}: a gap before {described['name']}")
+        found["partition"].append(described)
+        end = last + 1
+    return found
 
 
 def command_line(machine: Machine, slot: str, verity: dict, extra: list[str]) -> str:
@@ -86,6 +127,8 @@ def command_line(machine: Machine, slot: str, verity: dict, extra: list[str]) ->
 
 def board_device_tree(sdk: Sdk, machine: Machine, nodes: Path | None, folder: Path, log: Path) -> Path:
     """The device tree of the board, with the nodes of a source file on top."""
+    if not machine.qemu:
+        raise BuildError(f"no device tree for the slots of {machine.name}: no builder names one, and no emulator makes it")
     arguments = machine.qemu_arguments()
     arguments[1] += f",dumpdtb={folder}/board.dtb"
     sdk.run([machine.qemu["binary"], *arguments, "-display", "none"], binds=[folder], cwd=folder, log=log)
@@ -128,16 +171,19 @@ MTOOLS_SKIP_CHECK=1 mcopy -m -i ../boot-{slot}.vfat boot.scr edgeai.itb ::/
     shutil.rmtree(work)
 
 
-def genimage_configuration(name: str) -> str:
-    """The partition table in genimage's words."""
+def genimage_configuration(name: str, loader: list[tuple[int, str]] | None = None, firmware: bool = False) -> str:
+    """The partition table in genimage's words; `loader`: (first byte, file) of what lies before the first partition."""
     layout = table()
     lines = [f'image {name} {{ hdimage {{ partition-table-type = "gpt" disk-uuid = "{layout["disk_uuid"]}" align = "1M" }}']
+    for start, file in loader or []:
+        lines.append(f'partition loader-{start >> 10} {{ in-partition-table = false image = "{file}" offset = "{start >> 10}K" }}')
     offset = layout["loader_mib"]
-    for entry in layout["partition"]:
+    for entry in partitions(firmware):
         flags = "bootable = true " if entry.get("bootable") else ""
-        content = {"boot": f'image = "{entry["name"]}.vfat"', "root": 'image = "root.img"', "data": 'image = "data.img"'}
+        kind = entry["name"].split("-")[0]
+        content = {"firmware": f"{entry['name']}.img", "boot": f"{entry['name']}.vfat", "root": "root.img", "data": "data.img"}[kind]
         lines.append(
-            f'partition {entry["name"]} {{ {content[entry["name"].split("-")[0]]} offset = "{offset}M" size = "{entry["size_mib"]}M" '
+            f'partition {entry["name"]} {{ image = "{content}" offset = "{offset}M" size = "{entry["size_mib"]}M" '
             f'partition-type-uuid = "{entry["type"]}" partition-uuid = "{entry["uuid"]}" {flags}}}'
         )
         offset += entry["size_mib"]
@@ -151,21 +197,39 @@ def check_fits(file: Path, partition_name: str) -> None:
         raise BuildError(f"{file.name} has {size} bytes, {partition_name} holds {limit}: the image outgrew its slot ({TABLE})")
 
 
+def slots(
+    sdk: Sdk, machine: Machine, kernel: Path, root: Path, verity: dict, extra: list[str], parts: Path, log: Path,
+    nodes: Path | None = None, tree: Path | None = None,
+) -> None:  # fmt: skip
+    """Writes what is in the slots into `parts`; `extra` joins the kernel's arguments, `nodes` the emulator's device tree."""
+    check_fits(root, "root-a")
+    shutil.copyfile(root, parts / "root.img")
+    for slot in ("a", "b"):
+        boot_slot(sdk, machine, slot, kernel, verity, extra, parts, log, nodes, tree)
+
+
 def write(
     sdk: Sdk, machine: Machine, kernel: Path, root: Path, verity: dict, extra: list[str], name: str, result: Path, log: Path,
     nodes: Path | None = None,
 ) -> None:  # fmt: skip
-    """Writes `result/<name>` and `result/<name>.bmap`; `extra` joins the kernel's arguments, `nodes` its device tree."""
-    check_fits(root, "root-a")
+    """Writes `result/<name>` and `result/<name>.bmap` for a machine that has nothing in front of its slots."""
     parts = result / "parts"
     parts.mkdir()
-    shutil.copyfile(root, parts / "root.img")
-    for slot in ("a", "b"):
-        boot_slot(sdk, machine, slot, kernel, verity, extra, parts, log, nodes)
-    data = partition("data")["size_mib"] * MIB
+    slots(sdk, machine, kernel, root, verity, extra, parts, log, nodes)
+    disk(sdk, parts, name, result, log)
+
+
+def disk(
+    sdk: Sdk, parts: Path, name: str, result: Path, log: Path, loader: list[tuple[int, str]] | None = None, firmware: bool = False
+) -> None:
+    """Writes `result/<name>` and `result/<name>.bmap` from what is in `parts`, a folder of it.
+
+    loader: (first byte, file) of what lies before the first partition; firmware: whether there are partitions for a ROM.
+    """
+    size = partition("data")["size_mib"] * MIB
     with (parts / "data.img").open("wb") as stream:
-        stream.truncate(data)
-    (parts / "genimage.cfg").write_text(genimage_configuration(name))
+        stream.truncate(size)
+    (parts / "genimage.cfg").write_text(genimage_configuration(name, loader, firmware))
     (parts / "empty").mkdir()
     sdk.run(
         ["genimage", "--rootpath", str(parts / "empty"), "--tmppath", str(parts / "tmp"), "--inputpath", str(parts),
@@ -173,15 +237,16 @@ def write(
         binds=[result], cwd=parts, log=log,
     )  # fmt: skip
     image = result / name
-    for number, entry in enumerate(table()["partition"], 1):
+    written = partitions(firmware)
+    for number, entry in enumerate(written, 1):
         if entry.get("growfs"):  # genimage has no word for attribute bit 59
             sdk.run(["sgdisk", "-A", f"{number}:set:59", str(image)], binds=[result], cwd=parts, log=log)
-    start = (table()["loader_mib"] + sum(p["size_mib"] for p in table()["partition"] if p["name"] != "data")) * MIB
+    start = (table()["loader_mib"] + sum(p["size_mib"] for p in written if p["name"] != "data")) * MIB
     with image.open("r+b") as stream:
         # Real zeros, not a hole: a block map skips holes, and what an SD card held
         # before would then look like the owner's data.
         stream.seek(start)
-        for _ in range(data // MIB):
+        for _ in range(size // MIB):
             stream.write(bytes(MIB))
     sdk.run(["bmaptool", "create", "-o", f"{image}.bmap", str(image)], binds=[result], cwd=result, log=log)
     shutil.rmtree(parts)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tomllib
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,36 +52,58 @@ class Origins:
         raise BuildError(f"{MANIFEST}: unknown origin {origin!r}")
 
 
-def manifest(test: bool) -> dict:
-    """The manifest; with what the test image adds when `test`."""
+def manifest(test: bool, *tables: str) -> dict:
+    """The manifest; with what the test image adds when `test`, and what its further `tables` add (`teflon`, `tensorflow-lite`)."""
     whole = tomllib.loads(MANIFEST.read_text())
-    added = whole.pop("test")
-    if test:
-        whole["files"] |= added["files"]
+    further = [name for name in whole if name not in ("directories", "links", "files")]
+    additions = {name: whole.pop(name)["files"] for name in further}
+    for name in (*tables, *(["test"] if test else [])):
+        if name not in additions:
+            raise BuildError(f"{MANIFEST}: there is no table [{name}.files]; there are: {', '.join(additions)}")
+        whole["files"] |= additions[name]
     return whole
 
 
-def needed(sdk: Sdk, machine: Machine, file: Path) -> list[str]:
-    """DT_NEEDED and the program interpreter's name of an ELF file; nothing for other files."""
+def names_in(readelf: str) -> list[str]:
+    """DT_NEEDED and the program interpreter's name, out of what `readelf -dlW` prints."""
+    return re.findall(r"\(NEEDED\).*\[(.+)\]", readelf) + re.findall(r"interpreter: .*/(.+)\]", readelf)
+
+
+def is_elf(file: Path) -> bool:
     with file.open("rb") as stream:
-        if stream.read(4) != b"\x7fELF":
-            return []
-    command = sdk.command([f"{machine.gnu_triple}-readelf", "-dlW", str(file)], binds=[file.parent], env={}, cwd=Path("/"), network=False)
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return re.findall(r"\(NEEDED\).*\[(.+)\]", text) + re.findall(r"interpreter: /lib/(.+)\]", text)
+        return stream.read(4) == b"\x7fELF"
 
 
-def assemble(sdk: Sdk, machine: Machine, origins: Origins, test: bool, root: Path) -> list[dict]:
+def assemble(sdk: Sdk, machine: Machine, origins: Origins, test: bool, root: Path, *tables: str) -> list[dict]:
     """Fills `root`; returns the file list: path, bytes, sha256, origin."""
-    content = manifest(test)
+
+    def find(path: str, origin: str) -> Path:
+        source = origins.find(origin, machine).resolve()
+        if not source.exists():
+            raise BuildError(f"{path}: its origin {origin} gave no {source.name}")
+        return source
+
+    def readelf(file: Path) -> str:
+        command = sdk.command(
+            [f"{machine.gnu_triple}-readelf", "-dlW", str(file)], binds=[file.parent], env={}, cwd=Path("/"), network=False
+        )
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    return fill(root, manifest(test, *tables), find, readelf)
+
+
+def fill(root: Path, content: dict, find: Callable[[str, str], Path], readelf: Callable[[Path], str]) -> list[dict]:
+    """Puts into `root` what a manifest says and the libraries that it needs; returns the file list.
+
+    find: path in the root and origin → where that is; readelf: an ELF file → what `readelf -dlW` prints.
+    """
     root.chmod(0o755)
     for folder in content["directories"]:
         (root / folder).mkdir(parents=True, exist_ok=True)
     origin_of: dict[str, str] = {}
 
-    def place(path: str, source: Path, origin: str) -> None:
-        if not source.exists():
-            raise BuildError(f"{path}: its origin {origin} gave no {source.name}")
+    def place(path: str, origin: str) -> None:
+        source = find(path, origin)
         files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
         for file in files:
             relative = f"{path}/{file.relative_to(source)}" if source.is_dir() else path
@@ -92,15 +115,17 @@ def assemble(sdk: Sdk, machine: Machine, origins: Origins, test: bool, root: Pat
             origin_of[relative] = origin
 
     for path, origin in content["files"].items():
-        place(path, origins.find(origin, machine), origin)
+        place(path, origin)
     pending = sorted(origin_of)
     while pending:
-        for library in needed(sdk, machine, root / pending.pop()):
+        file = root / pending.pop()
+        for library in names_in(readelf(file)) if is_elf(file) else []:
             path = f"usr/lib/{library}"
             if path not in origin_of:
-                place(path, origins.find(f"package:{library}", machine).resolve(), f"package:{library}")
+                place(path, f"package:{library}")
                 pending.append(path)
     for path, target in content["links"].items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).symlink_to(target)
     for folder in [root, *(p for p in root.rglob("*") if p.is_dir() and not p.is_symlink())]:
         folder.chmod(0o755)

@@ -68,6 +68,15 @@ def test_the_table_on_the_disk_is_the_one_written_down(disk: Path) -> None:
     assert subprocess.run(["sgdisk", "-v", disk], check=True, capture_output=True, text=True).stdout.startswith("\nNo problems found")
 
 
+def test_a_table_is_read_as_it_was_written(disk: Path, tmp_path: Path) -> None:
+    written = image.written_table(disk)
+    assert written.pop("partition") == image.partitions()
+    assert written == {key: TABLE[key] for key in ("disk_uuid", "loader_mib")}
+    (tmp_path / "empty.img").write_bytes(bytes(4096))
+    with pytest.raises(BuildError, match=r"empty\.img: no GPT"):
+        image.written_table(tmp_path / "empty.img")
+
+
 def test_the_slots_hold_their_content(disk: Path) -> None:
     offset = TABLE["loader_mib"] * image.MIB
     with disk.open("rb") as stream:

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import REPOSITORY, SCRIPTS
 from lib import build, buildroot_tree, debian, image, kernel, machine, rootfs
+from lib.report import BuildError
 
 MACHINES = machine.names()
 LOCKS = SCRIPTS / "lock"
@@ -65,7 +66,8 @@ def test_no_product_has_simulators(name: str) -> None:
 
 
 def test_kernel_options_are_set_in_fragments_only() -> None:
-    loaders = tuple(buildroot_tree.EXTERNAL.glob("board/edgeai/*/uboot*.config"))  # the boot loader's options look the same
+    # The boot loader's options look the same.
+    loaders = (*buildroot_tree.EXTERNAL.glob("board/edgeai/*/uboot*.config"), REPOSITORY / "meta-edgeai/recipes-bsp/u-boot/files")
     assert occurrences(r"^\s*CONFIG_\w+=[ymn]\b", without=(kernel.FRAGMENTS, *loaders)) == []
 
 
@@ -100,6 +102,14 @@ def test_a_configuration_is_no_source_of_the_programs() -> None:
 
 def test_the_product_has_nothing_of_the_test_image() -> None:
     assert not [path for path in rootfs.manifest(False)["files"] if "test" in path]
+
+
+def test_further_tables_add_to_the_root_and_nothing_else_does() -> None:
+    plain, more = rootfs.manifest(False)["files"], rootfs.manifest(False, "teflon", "tensorflow-lite")["files"]
+    assert set(more) - set(plain) == {"usr/lib/libteflon.so", "usr/lib/libtensorflowlite_c.so"}
+    assert more.items() > plain.items()
+    with pytest.raises(BuildError, match=r"no table \[npu.files\]; there are: test, tensorflow-lite, teflon"):
+        rootfs.manifest(False, "npu")
 
 
 @pytest.mark.parametrize("path", [*(build.FILES / name / "appliance.toml" for name in MACHINES), build.TEST_IMAGE / "appliance.toml"],

@@ -12,31 +12,46 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[3]
 sys.path.append(str(PROJECT / "scripts"))
 
-from lib import image, kernel, machine, rootfs  # noqa: E402
-from lib.report import BuildError  # noqa: E402, F401 - for the classes
+from lib import board, boot, image, kernel, machine, rootfs  # noqa: E402, F401 - boot for the classes
+from lib.report import BuildError  # noqa: E402, F401 - likewise
 
-# What tasks depend on, for their file-checksums.
-SOURCES = " ".join(
-    f"{PROJECT / path}:True"
-    for path in (
-        "meta-edgeai/conf/image/partitions.toml",
-        "meta-edgeai/conf/image/rootfs.toml",
-        "meta-edgeai/lib/edgeai/__init__.py",
-        "meta-edgeai/lib/edgeai/slots.py",
-        "scripts/lib/image.py",
-        "scripts/lib/kernel.py",
-        "scripts/lib/machine.py",
-        "scripts/lib/rootfs.py",
-    )
+
+def checksums(*paths):
+    """Files that a task depends on, for its file-checksums."""
+    return " ".join(f"{PROJECT / path}:True" for path in paths)
+
+
+# What the image's tasks depend on; a kernel is not built again for all of it.
+KERNEL_SOURCES = checksums("meta-edgeai/lib/edgeai/__init__.py", "scripts/lib/kernel.py")
+SOURCES = checksums(
+    "meta-edgeai/conf/image/boards.toml",
+    "meta-edgeai/conf/image/partitions.toml",
+    "meta-edgeai/conf/image/rootfs.toml",
+    "meta-edgeai/lib/edgeai/__init__.py",
+    "meta-edgeai/lib/edgeai/slots.py",
+    "scripts/lib/board.py",
+    "scripts/lib/boot.py",
+    "scripts/lib/image.py",
+    "scripts/lib/kernel.py",
+    "scripts/lib/machine.py",
+    "scripts/lib/rootfs.py",
 )
 
 
+def words(value):
+    """A value of a description as BitBake writes it; numbers are addresses."""
+    return " ".join(value) if isinstance(value, list) else f"{value:#x}" if isinstance(value, int) else value
+
+
 def machine_value(name, key, default=""):
-    """A value of scripts/machines/<name>.toml as words; `default` for machines that the quick builder does not know."""
-    if name not in machine.names():
-        return default
-    value = getattr(machine.load(name), key)
-    return " ".join(value) if isinstance(value, list) else str(value)
+    """A value of scripts/machines/<name>.toml; `default` for machines that the quick builder does not know."""
+    return words(getattr(machine.load(name), key)) if name in machine.names() else default
+
+
+def board_value(name, key, default=""):
+    """How a machine boots (lib/board.py); `default` for machines that nobody knows, and where nothing is said."""
+    known = board.boards()
+    return words(getattr(known[name], key) or default) if name in known else default
 
 
 def fragments(name, common):
@@ -59,7 +74,13 @@ def emulator(name):
     return [board.qemu["binary"], *board.qemu_arguments()]
 
 
-def kickstart(folder, loader):
+def device_tree(name, listed):
+    """The first of KERNEL_DEVICETREE as it is deployed; nothing for a board whose emulator makes it."""
+    names = listed.split()
+    return Path(names[0]).name if names and not emulator(name) else ""
+
+
+def kickstart(folder, loader, firmware=False):
     """The partition table in wic's words; contents are <folder>/<name>.img.
 
     `loader`: what lies before the first partition, as <KiB>:<file in DEPLOY_DIR_IMAGE>.
@@ -70,7 +91,7 @@ def kickstart(folder, loader):
         start, file = word.split(":", 1)
         lines.append(f'part --source rawcopy --sourceparams="file={file}" --offset {start}K --no-table')
     offset = table["loader_mib"]
-    for entry in table["partition"]:
+    for entry in image.partitions(firmware):
         words = [
             "part", "--source rawcopy", f'--sourceparams="file={folder}/{entry["name"]}.img"', f"--offset {offset}M",
             f"--fixed-size {entry['size_mib']}M", f"--part-name {entry['name']}",
@@ -81,9 +102,9 @@ def kickstart(folder, loader):
     return "\n".join(lines) + "\n"
 
 
-def attributes():
+def attributes(firmware=False):
     """(partition number, GPT attribute bit) pairs that wic has no word for: bit 59 is grow-file-system."""
-    return [(number, 59) for number, entry in enumerate(image.table()["partition"], 1) if entry.get("growfs")]
+    return [(number, 59) for number, entry in enumerate(image.partitions(firmware), 1) if entry.get("growfs")]
 
 
 def source(path):

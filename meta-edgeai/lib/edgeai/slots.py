@@ -1,14 +1,15 @@
 """From the root file system that OE installed to what lies in the partitions."""
 
-import hashlib
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
-from lib import image, machine, rootfs
+from lib import boot, image, rootfs
 from lib.report import BuildError
+
+# What edgeai-slots.bbclass can make; empty: nobody has said how the machine boots.
+WAYS = ("fit", "efi")
 
 
 class Host:
@@ -28,13 +29,8 @@ class Host:
             raise BuildError(f"failed ({done.returncode}): {' '.join(map(str, argv))[:300]}\n{(done.stdout + done.stderr)[-3000:]}")
 
 
-def needed(file):
-    """DT_NEEDED and the program interpreter's name of an ELF file; nothing for other files."""
-    with open(file, "rb") as stream:
-        if stream.read(4) != b"\x7fELF":
-            return []
-    text = subprocess.run(["readelf", "-dlW", str(file)], capture_output=True, text=True, check=True).stdout
-    return re.findall(r"\(NEEDED\).*\[(.+)\]", text) + re.findall(r"interpreter: .*/(.+)\]", text)
+def readelf(file):
+    return subprocess.run(["readelf", "-dlW", str(file)], capture_output=True, text=True, check=True).stdout
 
 
 def inside(root, path):
@@ -54,78 +50,55 @@ def inside(root, path):
     raise BuildError(f"{path}: too many links")
 
 
-def reduce(root, test):
+def reduce(root, test, *tables):
     """Leaves in `root` what the root manifest says and the libraries that it needs, nothing else.
 
     Returns the file list. What the manifest names and no package installed is an error.
     """
-    content = rootfs.manifest(test)
     kept = root.with_name(root.name + ".kept")
     shutil.rmtree(kept, ignore_errors=True)
-    origin_of = {}
+    kept.mkdir()
 
-    def place(path, source, origin):
+    def find(path, origin):
+        source = inside(root, path)
         if not source.exists():
             raise BuildError(f"{path}: no installed package has it (conf/image/rootfs.toml wants it as {origin})")
-        files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-        for file in files:
-            relative = f"{path}/{file.relative_to(source)}" if source.is_dir() else path
-            target = kept / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-            executable = relative.startswith(("usr/bin/", "usr/sbin/")) or ".so" in target.name
-            target.chmod(0o755 if executable else 0o644)
-            origin_of[relative] = origin
+        return source
 
-    for path, origin in content["files"].items():
-        place(path, inside(root, path), origin)
-    pending = sorted(origin_of)
-    while pending:
-        for library in needed(kept / pending.pop()):
-            path = f"usr/lib/{library}"
-            if path not in origin_of:
-                place(path, inside(root, path), f"package:{library}")
-                pending.append(path)
-    for folder in content["directories"]:
-        (kept / folder).mkdir(parents=True, exist_ok=True)
-    for path, target in content["links"].items():
-        (kept / path).parent.mkdir(parents=True, exist_ok=True)
-        (kept / path).symlink_to(target)
+    listed = rootfs.fill(kept, rootfs.manifest(test, *tables), find, readelf)
     for entry in root.iterdir():
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     for entry in kept.iterdir():
         entry.rename(root / entry.name)
     kept.rmdir()
-    for folder in [root, *(p for p in root.rglob("*") if p.is_dir() and not p.is_symlink())]:
-        folder.chmod(0o755)
-    listed = []
-    for path in sorted(origin_of):
-        data = (root / path).read_bytes()
-        listed.append({"path": f"/{path}", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "origin": origin_of[path]})
+    root.chmod(0o755)
     return listed
 
 
-def board(name, console, kernel_arch, load_address, fit_address):
-    """The quick builder's machine, or what the slots need to know of another one."""
-    if name in machine.names():
-        return machine.load(name)
-    values = {field: None for field in machine.Machine.__dataclass_fields__}
-    values |= {
-        "name": name, "console": console, "kernel_arch": kernel_arch,
-        "load_address": int(load_address or "0", 0), "fit_address": int(fit_address or "0", 0),
-    }  # fmt: skip
-    return machine.Machine(**values)
+def check_way(machine, way, why):
+    """Fails when the image of a machine cannot be put together."""
+    if way not in WAYS:
+        said = f"EDGEAI_BOOT is {way!r}" if way else why or "EDGEAI_BOOT is not set"
+        there = f"{', '.join(WAYS)} (conf/image/boards.toml)"
+        raise BuildError(f"no image for {machine} yet: {said}. The ways to boot that there are: {there}")
 
 
-def make(host, described, root, kernel, result, extra, nodes, tree):
-    """Writes the content of every partition into `result`: <name>.img. Returns what the kernel is told of the root."""
+def make(host, described, root, kernel, result, extra, nodes, tree, efi=None):
+    """Writes the content of every partition into `result`: <name>.img. Returns what the kernel is told of the root.
+
+    efi: what makes a unified kernel image, as boot.efi_slot takes it; without it a slot is a FIT for U-Boot.
+    """
     verity = rootfs.pack(host, root, result)
     image.check_fits(result / "root.img", "root-a")
+    log = result / "slot.log"
     parts = result / "parts"
     parts.mkdir()
     for slot in ("a", "b"):
-        image.boot_slot(host, described, slot, kernel, verity, extra, parts, result / "slot.log", nodes, tree)
-        (parts / f"boot-{slot}.vfat").rename(result / f"boot-{slot}.img")
+        if efi:
+            boot.efi_slot(host, described, slot, kernel / "Image", verity, extra, result, log, **efi)
+        else:
+            image.boot_slot(host, described, slot, kernel, verity, extra, parts, log, nodes, tree)
+            (parts / f"boot-{slot}.vfat").rename(result / f"boot-{slot}.img")
         shutil.copyfile(result / "root.img", result / f"root-{slot}.img")
     (result / "root.img").unlink()
     shutil.rmtree(parts)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What Buildroot calls of the project's own builder (scripts/lib).
 
-Usage: edgeai.py fetch {crates|wheel LOCK|models} FILE
+Usage: edgeai.py fetch {crates|wheel LOCK|models|repository URL COMMIT FOLDER} FILE
        edgeai.py unpack-crates FOLDER
        edgeai.py check-kernel CONFIG FRAGMENT...
        edgeai.py root FOLDER
@@ -27,7 +27,9 @@ def main(words):
         case ["fetch", "wheel", lock, file]:
             buildroot_sources.wheel(lock, Path(file))
         case ["fetch", "models", file]:
-            buildroot_sources.models(Path(file), buildroot.from_environment().machine.name)
+            buildroot_sources.models(Path(file))
+        case ["fetch", "repository", url, commit, folder, file]:
+            buildroot_sources.repository(url, commit, folder, Path(file))
         case ["unpack-crates", folder]:
             buildroot_sources.unpack_crates(Path(folder))
         case ["check-kernel", config, *fragments]:
