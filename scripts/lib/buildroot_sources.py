@@ -29,10 +29,12 @@ MODELS = REPOSITORY / "meta-edgeai/recipes-ml/edgeai-models"
 PACKAGES = REPOSITORY / "buildroot-external/package"
 
 
-def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    """A file whose entry depends on nothing but name and content."""
+def add(archive: tarfile.TarFile, name: str, content: bytes, executable: bool = False) -> None:
+    """A file whose entry depends on nothing but name, content and whether it is a program."""
     entry = tarfile.TarInfo(name)
     entry.size = len(content)
+    if executable:
+        entry.mode = 0o755
     archive.addfile(entry, io.BytesIO(content))
 
 
@@ -72,6 +74,11 @@ def pack_crates(output: Path, cargo_home: Path) -> None:
             add(archive, f"edgeai-crates-{crates_version()}/{name}", content)
 
 
+def unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Unpacks what Cargo.lock names by hash; Debian 12's Python 3.11.2 does not have the filter."""
+    archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+
+
 def unpack_crates(folder: Path) -> None:
     """Turns the archives in `folder` into cargo's directory source; collects licences into LICENCES.
 
@@ -86,7 +93,7 @@ def unpack_crates(folder: Path) -> None:
     for crate in locked_crates():
         name = f"{crate['name']}-{crate['version']}"
         with tarfile.open(folder / f"{name}.crate", "r:gz") as archive:
-            archive.extractall(sources, filter="data")
+            unpack(archive, sources)
         (sources / name / ".cargo-checksum.json").write_text(json.dumps({"files": {}, "package": crate["checksum"]}))
         licence = tomllib.loads((sources / name / "Cargo.toml").read_text())["package"].get("license", "see its licence file")
         listed.append(f"{name}: {licence}")
@@ -148,7 +155,7 @@ def pack_models(output: Path, made: Path) -> None:
                 add(archive, f"edgeai-models-{models_version()}/{name}/{file}", content)
 
 
-def models(output: Path, machine: str) -> None:
+def models(output: Path) -> None:
     """The archive, with the quick builder's tools: the conversion needs a Python environment of pinned wheels."""
     from lib import machine as machines
     from lib.build import Build
@@ -157,12 +164,53 @@ def models(output: Path, machine: str) -> None:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     with exclusive(cache):
-        job = Build(machines.load(machine), cache, cache / "steps", output.parent / "models-log", test=False, locked=False)
+        anyone = machines.load(machines.names()[0])  # a model is the same for every machine
+        job = Build(anyone, cache, cache / "steps", output.parent / "models-log", test=False, locked=False)
         job.fetch()
         pack_models(output, job.model_directories(image_models()))
 
 
+# -- parts of a repository --------------------------------------------------------------------------
+
+
+def repository(url: str, commit: str, folder: str, output: Path) -> None:
+    """One folder of a public git repository at a commit, with the files at its top; the rest is not fetched.
+
+    The entries of the archive depend on names, contents and modes alone, so that it is pinned by its hash.
+    """
+    with tempfile.TemporaryDirectory(dir=output.parent) as work:
+        for words in (
+            ["init", "--quiet"],
+            ["remote", "add", "origin", url],
+            ["sparse-checkout", "set", folder],
+            ["fetch", "--depth=1", "--filter=blob:none", "origin", commit],
+            ["checkout", "--quiet", "FETCH_HEAD"],
+        ):
+            if subprocess.run(["git", "-C", work, *words], check=False, env={**os.environ, "GIT_LFS_SKIP_SMUDGE": "1"}).returncode:
+                raise BuildError(f"{url} at {commit}: git {words[0]} failed. This step fetches; it needs the network.")
+        top = Path(work)
+        with tarfile.open(output, "w", format=tarfile.GNU_FORMAT) as archive:
+            for path in sorted(top.rglob("*")):
+                name = path.relative_to(top)
+                if name.parts[0] == ".git" or not path.is_file():
+                    continue
+                add(archive, f"{output.stem}/{name}", path.read_bytes(), bool(path.stat().st_mode & 0o111))
+
+
 # -- pins -------------------------------------------------------------------------------------------
+
+
+def licences(package: str, archive: Path) -> dict[str, Path]:
+    """The licence files of a package as its make file names them, and where they are; the crates' are made of `archive`."""
+    if package == "edgeai-models":
+        return {f"{name}/{file}": MODELS / name / file for name in image_models() for file in ("LICENSE", "NOTICE")}
+    if package == "edgeai":
+        return {file: RUST / file for file in ("LICENSE-APACHE", "LICENSE-MIT")}
+    with tarfile.open(archive) as packed:
+        unpack(packed, archive.parent)
+    folder = archive.parent / archive.stem
+    unpack_crates(folder)
+    return {"LICENCES": folder / "LICENCES"}
 
 
 def pinned(package: str) -> dict[str, str]:

@@ -40,6 +40,17 @@ def symbols(text: str) -> dict[str, str]:
     return {m[1] or m[3]: m[2] if m[1] else "n" for m in matches if m}
 
 
+def asked_for(text: str) -> dict[str, str]:
+    """What a defconfig and fragments behind it ask for: an option that is turned off takes along what was below it."""
+    asked: dict[str, str] = {}
+    for line in text.splitlines():
+        for name, value in symbols(line).items():
+            if value == "n":
+                asked = {other: said for other, said in asked.items() if not other.startswith(f"{name}_")}
+            asked[name] = value
+    return asked
+
+
 def release(tree: Path) -> str:
     """The version a tree says it is; a tree older than what we need is a BuildError."""
     makefile = tree / "Makefile"
@@ -102,22 +113,27 @@ def configure(tree: Path, board: Path, fragments: list[Path], output: Path) -> N
 def check_stuck(wanted: str, config: str) -> None:
     """Fails when an option that was asked for is not in the configuration as asked."""
     final = symbols(config)
-    asked = symbols(wanted)
+    asked = asked_for(wanted)
     wrong = [f"  {name}: asked for {value}, got {final.get(name, 'n')}" for name, value in asked.items() if final.get(name, "n") != value]
     if wrong:
         raise BuildError("options did not stick (unmet dependency, or unknown to this Buildroot):\n" + "\n".join(wrong))
 
 
 def renew_pins(cache: Path) -> Iterator[str]:
-    """Makes the archives that are made from this checkout, and writes their hash files."""
+    """Makes the archives that are made from this checkout, and writes their hash files and those of the licences."""
     made = {
+        "edgeai": ("", None),
         "edgeai-crates": (f"edgeai-crates-{sources.crates_version()}.tar", lambda file: sources.crates(file, cache / "crates")),
-        "edgeai-models": (f"edgeai-models-{sources.models_version()}.tar", lambda file: sources.models(file, "qemuarm64")),
+        "edgeai-models": (f"edgeai-models-{sources.models_version()}.tar", sources.models),
     }
     for package, (name, make) in made.items():
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / name
-            make(file)
-            line = f"sha256  {debian.sha256(file)}  {name}"
-        (sources.PACKAGES / package / f"{package}.hash").write_text(f"# Locally computed: scripts/buildroot pin\n{line}\n")
-        yield line
+            pins = {}
+            if make:
+                make(file)
+                pins[name] = debian.sha256(file)
+            pins |= {licence: debian.sha256(path) for licence, path in sources.licences(package, file).items()}
+        lines = [f"sha256  {value}  {pinned}" for pinned, value in pins.items()]
+        (sources.PACKAGES / package / f"{package}.hash").write_text("# Locally computed: scripts/buildroot pin\n" + "\n".join(lines) + "\n")
+        yield from lines

@@ -74,6 +74,25 @@ def test_our_packages_are_in_the_build_and_all_sources_have_a_place(outputs, boa
 
 
 @needs_tree
+def test_a_machine_without_image_is_said_before_anything_is_built(outputs) -> None:
+    output = outputs("raspberrypi5")
+    done = subprocess.run(["make", "-s", "-C", str(output)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert 'edgeai makes no image for "raspberrypi5" yet, only for: qemuarm64' in done.stderr
+    assert not (output / "build/linux-headers").exists() and not list((output / "build").glob("linux-*"))
+
+
+@needs_tree
+@pytest.mark.parametrize("fragment", sorted((buildroot_tree.EXTERNAL / "fragments").glob("*.config")), ids=lambda path: path.stem)
+def test_a_fragment_sticks(tmp_path: Path, fragment: Path) -> None:
+    buildroot_tree.configure(Path(TREE or ""), buildroot_tree.defconfig("qemu_aarch64"), [fragment], tmp_path)
+    if fragment.stem == "update":
+        packages = json.loads(make(tmp_path, "show-info")).keys()
+        assert {"rauc", "host-rauc", "uboot-tools"} <= packages
+        assert not {"dbus", "systemd", "libcurl"} & packages
+
+
+@needs_tree
 def test_the_variables_say_what_the_facts_say(outputs) -> None:
     names = "EDGEAI_VERSION EDGEAI_CPU EDGEAI_PROGRAMS LITERT_VERSION EDGEAI_MODELS_NAMES"
     lines = make(outputs("qemu_aarch64"), "printvars", f"VARS={names}").splitlines()
@@ -85,7 +104,9 @@ def test_the_variables_say_what_the_facts_say(outputs) -> None:
 
 
 @needs_tree
-@pytest.mark.skipif(not importlib.util.find_spec("magic"), reason="SKIPPED: check-package needs Python's magic")
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("magic", "flake8"))), reason="SKIPPED: check-package needs Python's magic and flake8"
+)
 def test_check_package_is_content() -> None:
     files = [str(path) for path in sorted(buildroot_tree.EXTERNAL.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
     done = subprocess.run(["utils/check-package", "-b", *files], cwd=TREE, capture_output=True, text=True, check=False)

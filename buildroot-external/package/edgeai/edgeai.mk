@@ -9,6 +9,7 @@ EDGEAI_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' $(EDGEAI_CHECKOUT)
 EDGEAI_SITE = $(EDGEAI_CHECKOUT)/rust
 EDGEAI_SITE_METHOD = local
 EDGEAI_LICENSE = MIT or Apache-2.0
+EDGEAI_LICENSE_FILES = LICENSE-APACHE LICENSE-MIT
 EDGEAI_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude target
 
 # host-zstd is for mkfs.erofs, see external.mk.
@@ -27,9 +28,6 @@ EDGEAI_TEST_FRAGMENT = $(EDGEAI_CHECKOUT)/meta-edgeai/recipes-kernel/linux/files
 endif
 
 EDGEAI_CARGO_BUILD_OPTS = $(addprefix -p ,$(EDGEAI_PROGRAMS))
-ifeq ($(BR2_PACKAGE_EDGEAI_TFLITE),y)
-EDGEAI_CARGO_BUILD_OPTS += --features edgeai/tflite
-endif
 
 # The crates come from the edgeai-crates package and from nowhere else.
 define EDGEAI_CRATES_AS_SOURCE
@@ -50,12 +48,15 @@ EDGEAI_RUSTFLAGS = \
 
 # libclang reads the kernel's video header for the camera's bindings; it has no
 # headers of its own. `env -u` leaves the release profile to rust/Cargo.toml, as
-# in every other build of it.
+# in every other build of it, and build scripts, which need no library of the
+# host, without Buildroot's flags: those name the output folder, which cargo
+# hashes into the name of every symbol.
 EDGEAI_CARGO_ENV = \
 	LIBCLANG_PATH=$(HOST_DIR)/lib/libclang-bin \
 	BINDGEN_EXTRA_CLANG_ARGS="--target=$(RUSTC_TARGET_NAME) --sysroot=$(STAGING_DIR) -isystem $$($(TARGET_CC) -print-file-name=include)" \
 	CARGO_TARGET_$(call UPPERCASE,$(RUSTC_TARGET_NAME))_RUSTFLAGS="$(strip $(EDGEAI_RUSTFLAGS))" \
-	env -u CARGO_PROFILE_RELEASE_LTO -u CARGO_PROFILE_RELEASE_CODEGEN_UNITS \
+	env -u CARGO_HOST_RUSTFLAGS \
+		-u CARGO_PROFILE_RELEASE_LTO -u CARGO_PROFILE_RELEASE_CODEGEN_UNITS \
 		-u CARGO_PROFILE_RELEASE_OPT_LEVEL -u CARGO_PROFILE_RELEASE_DEBUG \
 		-u CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS -u CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS
 
