@@ -16,3 +16,9 @@ EDGEAI_DEVICE_NODES = "${@edgeai.test_nodes(d.getVar('MACHINE')) if bb.utils.to_
 
 # Nothing runs at first boot: the root is read-only.
 ROOTFS_BOOTSTRAP_INSTALL = ""
+
+# `bitbake -c testimage edgeai-image` (kas/feature/test.yml): booted by its own loader, see lib/oeqa.
+TEST_TARGET = "EdgeaiTarget"
+TEST_SUITES = "edgeai_boot edgeai_device"
+TEST_QEMUPARAMS = "-bios ${EDGEAI_FIRMWARE}"
+TESTIMAGEDEPENDS += "${@'virtual/bootloader:do_deploy' if d.getVar('EDGEAI_FIRMWARE').startswith(d.getVar('DEPLOY_DIR_IMAGE')) else ''}"

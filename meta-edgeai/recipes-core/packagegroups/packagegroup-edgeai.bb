@@ -12,7 +12,11 @@ inherit packagegroup
 PACKAGES = "${PN} ${PN}-service ${PN}-test"
 
 EDGEAI_MODEL_PACKAGES = "${@' '.join('edgeai-model-' + m for m in edgeai.models())}"
+# `runtime` of the appliance description chooses; litert alone, or with tensorflow-lite, which is built from source.
+EDGEAI_RUNTIMES ??= "litert"
+# The delegate, where there is a neural processing unit behind Mesa; edgeai finds it by itself.
+EDGEAI_DELEGATES = "${@'libteflon' if d.getVar('EDGEAI_TEFLON') else ''}"
 
-RDEPENDS:${PN} = "${EDGEAI_MODEL_PACKAGES} edgeai edgeai-appliance edgeai-init litert"
-RDEPENDS:${PN}-service = "${EDGEAI_MODEL_PACKAGES} edgeai edgeai-appliance edgeai-service litert"
+RDEPENDS:${PN} = "${EDGEAI_DELEGATES} ${EDGEAI_MODEL_PACKAGES} ${EDGEAI_RUNTIMES} edgeai edgeai-appliance edgeai-init"
+RDEPENDS:${PN}-service = "${EDGEAI_DELEGATES} ${EDGEAI_MODEL_PACKAGES} ${EDGEAI_RUNTIMES} edgeai edgeai-appliance edgeai-service"
 RDEPENDS:${PN}-test = "edgeai-test-agent"

@@ -35,13 +35,18 @@ python edgeai_requested() {
         file.write('\n'.join(lines) + '\n')
 }
 do_configure[prefuncs] += "edgeai_requested"
-do_configure[file-checksums] += "${@edgeai.SOURCES}"
+do_configure[file-checksums] += "${@edgeai.KERNEL_SOURCES}"
 
 # The same banner in every build (Documentation/kbuild/reproducible-builds.rst).
 export KBUILD_BUILD_VERSION = "1"
 
-# Nothing to load: what is not built in does not exist.
+# Nothing to load: what is not built in does not exist. OE-core's function ends in an error without modules.
 KERNEL_SPLIT_MODULES = "0"
+PACKAGESPLITFUNCS:remove = "split_kernel_module_packages"
 RRECOMMENDS:${KERNEL_PACKAGE_NAME}-base = ""
+
+# The release's tarball with its hash stands for its files: OE-core would unpack it once more for them, and with that empties
+# the tree in work-shared.
+SPDX_INCLUDE_SOURCES = "0"
 
 COMPATIBLE_HOST = "(aarch64|x86_64).*-linux"

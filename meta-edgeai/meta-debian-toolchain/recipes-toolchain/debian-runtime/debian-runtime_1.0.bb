@@ -61,6 +61,9 @@ INSANE_SKIP:libstdc++ = "already-stripped"
 INSANE_SKIP:libatomic = "already-stripped"
 
 python () {
-    if not os.path.exists(d.getVar('DEBIAN_LIBRARIES') or ''):
+    if not d.getVar('DEBIAN_GNU_TRIPLE'):
+        raise bb.parse.SkipRecipe('debian-toolchain is for aarch64, not for %s' % d.getVar('TARGET_ARCH'))
+    bb.parse.mark_dependency(d, d.getVar('DEBIAN_LIBRARIES'))
+    if not os.path.exists(d.getVar('DEBIAN_LIBRARIES')):
         raise bb.parse.SkipRecipe('%s is missing: install g++-%s' % (d.getVar('DEBIAN_LIBRARIES'), d.getVar('DEBIAN_GNU_TRIPLE')))
 }
