@@ -10,8 +10,8 @@
 //! conversions. The planes are interpolated as they are, and colour is converted once for each
 //! *target* pixel: both are linear, so that only the order of rounding differs.
 //!
-//! The arithmetic is in integers (see `kernel`); AVX2, NEON and the scalar definition give the same
-//! tensor bit for bit, and so do x86-64 and aarch64.
+//! The arithmetic is in integers (see `kernel`); AVX-512, AVX2, NEON and the scalar definition give the
+//! same tensor bit for bit, and so do x86-64 and aarch64.
 
 mod colour;
 mod error;

@@ -5,7 +5,7 @@ use crate::kernel::{Kernels, Linear, Rows};
 use crate::layout::{Fit, Layout};
 use crate::split::{CHROMA, LUMA, Split};
 use crate::store::Store;
-use crate::taps::{self, BLOCK, Columns, Lie, Row};
+use crate::taps::{self, BLOCK, Columns, Lie, Reach, Row};
 use crate::{Image, PixelFormat, PlaneRef, PreprocessError, SourceSpec, colour, image, jpeg};
 
 /// Turns frames of one format and size into tensors of one shape and type.
@@ -105,7 +105,7 @@ fn split_places(format: PixelFormat) -> Option<[Place; 3]> {
 impl Place {
     /// Reads what `placement` needs of it. Rows are read from an even column on: chroma is shared
     /// by pairs of columns.
-    fn plane(&self, element: usize, placement: &Placement) -> Plane {
+    fn plane(&self, element: usize, placement: &Placement, reach: Reach) -> Plane {
         let [left, top] = placement.source.start;
         let [width, height] = placement.source.size;
         let [content_width, content_height] = placement.content.size;
@@ -126,7 +126,7 @@ impl Place {
             first_of_memory: element == 0 || (self.memory > 0 && self.offset == 0),
             bytes: [per_pixels(origin), bytes],
             rows: taps::rows(top, height, content_height, self.halves_rows),
-            columns: taps::columns([left, width], content_width, lie, bytes),
+            columns: taps::columns([left, width], content_width, lie, bytes, reach),
         }
     }
 }
@@ -172,16 +172,17 @@ impl Preprocessor {
         fit: Fit,
         layout: &Layout,
     ) -> Result<Self, PreprocessError> {
-        Self::with_kernels(source, crop, fit, layout, Kernels::detect())
+        Self::with_kernels(source, crop, fit, layout, &Kernels::detect())
     }
 
-    /// As `new`, with the kernels given.
+    /// As `new`, with the first of the kernels given, or the definition, that reaches the neighbours
+    /// in most planes.
     pub(crate) fn with_kernels(
         source: &SourceSpec,
         crop: Option<[f32; 4]>,
         fit: Fit,
         layout: &Layout,
-        kernels: Kernels,
+        kernels: &[Kernels],
     ) -> Result<Self, PreprocessError> {
         image::check_size("frame", source.size)?;
         layout.check()?;
@@ -196,12 +197,32 @@ impl Preprocessor {
             };
             plane == 0 || linears.iter().any(counts)
         };
-        let planes = |places: &[Place]| -> Vec<Plane> {
+        let planes = |places: &[Place], reach| -> Vec<Plane> {
             let used = places.iter().enumerate().filter(|&(plane, _)| used(plane));
-            used.map(|(element, place)| place.plane(element, &placement))
+            used.map(|(element, place)| place.plane(element, &placement, reach))
                 .collect()
         };
-        let (planes, split) = read(source.format, planes);
+        let way = |kernels: &Kernels| {
+            let read = read(source.format, |places| planes(places, kernels.reach));
+            (*kernels, read)
+        };
+        let within_reach = |planes: &[Plane]| {
+            let windows = planes.iter().map(|plane| &plane.columns.windows);
+            windows.filter(|windows| windows.is_some()).count()
+        };
+        // From the slowest on: the fastest of those that reach as much.
+        let (kernels, (planes, split)) =
+            kernels
+                .iter()
+                .rev()
+                .map(way)
+                .fold(way(&Kernels::SCALAR), |best, next| {
+                    if within_reach(&next.1.0) >= within_reach(&best.1.0) {
+                        next
+                    } else {
+                        best
+                    }
+                });
         let padded = (placement.content.size[0] as usize).next_multiple_of(BLOCK);
         Ok(Self {
             source: *source,
@@ -231,7 +252,7 @@ impl Preprocessor {
         self.region
     }
 
-    /// Name of the instruction set in use: "avx2", "neon" or "scalar".
+    /// Name of the instruction set in use: "avx512", "avx2", "neon" or "scalar".
     #[must_use]
     pub const fn instructions(&self) -> &'static str {
         self.kernels.name

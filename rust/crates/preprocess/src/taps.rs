@@ -7,11 +7,27 @@
 /// Target columns are done in blocks of so many; tables and rows are padded to whole blocks.
 pub(crate) const BLOCK: usize = 32;
 
-/// Target columns that are taken from one [`Windows`] entry.
-pub(crate) const GROUP: usize = 4;
+/// How far an instruction set's byte shuffle reaches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach {
+    /// Target columns that are taken from one [`Windows`] entry.
+    pub(crate) group: usize,
+    /// Bytes of a stretch, the neighbours of a group as 16-bit values.
+    pub(crate) stretch: usize,
+}
 
-/// Bytes of a window.
-pub(crate) const WINDOW: usize = 16;
+/// Of AVX2 and NEON.
+pub(crate) const NEAR: Reach = Reach {
+    group: 4,
+    stretch: 16,
+};
+
+/// Of AVX-512.
+#[cfg(all(target_arch = "x86_64", avx512))]
+pub(crate) const FAR: Reach = Reach {
+    group: 16,
+    stretch: 64,
+};
 
 /// In a window's turns: no byte, 0.
 const NOTHING: u8 = 0x80;
@@ -46,14 +62,14 @@ pub(crate) struct Columns {
     pub(crate) row_bytes: usize,
 }
 
-/// Where SIMD finds the neighbours of each [`GROUP`] of columns: within one stretch of bytes that
-/// is loaded whole, or two that follow each other, and from which a byte shuffle picks.
+/// Where SIMD finds the neighbours of each group of columns: within one stretch of bytes that is
+/// loaded whole, or two that follow each other, and from which a byte shuffle picks.
 pub(crate) struct Windows {
     /// First byte of each group, in whole blocks.
     pub(crate) at: Box<[u32]>,
     /// Stretches of a group, 1 or 2.
     pub(crate) stretches: usize,
-    /// For each group, for each stretch: left and right neighbour of four columns as 16-bit values,
+    /// For each group, for each stretch: left and right neighbour of its columns as 16-bit values,
     /// by their bytes in the stretch.
     pub(crate) turns: Box<[u8]>,
 }
@@ -130,12 +146,13 @@ pub(crate) struct Lie {
 }
 
 /// Columns for `target` columns over columns `start ..` `start + source` of the frame, on rows of
-/// `row_bytes`.
+/// `row_bytes`, for an instruction set of such a reach.
 pub(crate) fn columns(
     [start, source]: [u32; 2],
     target: u32,
     lie: Lie,
     row_bytes: usize,
+    reach: Reach,
 ) -> Columns {
     let mut at = Vec::with_capacity(target as usize);
     let mut weights = vec![[0; 2]; (target as usize).next_multiple_of(BLOCK)];
@@ -158,26 +175,27 @@ pub(crate) fn columns(
         *weights = [(1 << COLUMN_BITS) - right, right];
     }
     Columns {
-        windows: windows(&at, row_bytes),
+        windows: windows(&at, row_bytes, reach),
         at: at.into(),
         weights: weights.into(),
         row_bytes,
     }
 }
 
-fn windows(neighbours: &[[u32; 2]], row_bytes: usize) -> Option<Windows> {
-    let groups = neighbours.len().next_multiple_of(BLOCK) / GROUP;
+fn windows(neighbours: &[[u32; 2]], row_bytes: usize, reach: Reach) -> Option<Windows> {
+    let Reach { group, stretch } = reach;
+    let groups = neighbours.len().next_multiple_of(BLOCK) / group;
     let spread = |group: &[[u32; 2]]| group[group.len() - 1][1] - group[0][0];
-    let widest = neighbours.chunks(GROUP).map(spread).max()? as usize + 1;
-    let stretches = widest.div_ceil(WINDOW);
-    let last_start = row_bytes.checked_sub(stretches * WINDOW)?;
+    let widest = neighbours.chunks(group).map(spread).max()? as usize + 1;
+    let stretches = widest.div_ceil(stretch);
+    let last_start = row_bytes.checked_sub(stretches * stretch)?;
     if stretches > 2 {
         return None;
     }
     let mut at = vec![0; groups].into_boxed_slice();
-    let mut turns = vec![NOTHING; groups * stretches * WINDOW].into_boxed_slice();
-    let of_groups = turns.chunks_exact_mut(stretches * WINDOW);
-    for ((group, at), turns) in neighbours.chunks(GROUP).zip(&mut at).zip(of_groups) {
+    let mut turns = vec![NOTHING; groups * stretches * stretch].into_boxed_slice();
+    let of_groups = turns.chunks_exact_mut(stretches * stretch);
+    for ((group, at), turns) in neighbours.chunks(group).zip(&mut at).zip(of_groups) {
         let start = (group[0][0] as usize).min(last_start);
         #[expect(
             clippy::cast_possible_truncation,
@@ -186,14 +204,12 @@ fn windows(neighbours: &[[u32; 2]], row_bytes: usize) -> Option<Windows> {
         let first = start as u32;
         *at = first;
         for (value, &byte) in group.iter().flatten().enumerate() {
-            let (stretch, byte) = (
-                (byte as usize - start) / WINDOW,
-                (byte as usize - start) % WINDOW,
-            );
-            #[expect(clippy::cast_possible_truncation, reason = "below 16")]
-            let byte = byte as u8;
+            let byte = byte as usize - start;
             // The upper half of each 16-bit value stays 0.
-            turns[stretch * WINDOW + value * 2] = byte;
+            let turn = &mut turns[byte / stretch * stretch + value * 2];
+            #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
+            let byte = (byte % stretch) as u8;
+            *turn = byte;
         }
     }
     Some(Windows {

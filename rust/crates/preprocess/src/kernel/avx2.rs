@@ -6,7 +6,7 @@
 )]
 
 use super::{Linear, Rows, scalar};
-use crate::taps::{BLOCK, COLUMN_BITS, Columns, GROUP, WINDOW, Windows};
+use crate::taps::{BLOCK, COLUMN_BITS, Columns, NEAR, Windows};
 use std::arch::x86_64::*;
 
 /// 16 elements between `upper` and `lower`, whose bytes stand in the low halves of 16-bit lanes.
@@ -29,8 +29,8 @@ fn elements(low: __m256i, high: __m256i) -> __m256i {
 }
 
 /// # Safety
-/// The rows are as long as the columns say, the windows belong to the columns, and `out` has room
-/// for the columns in whole blocks.
+/// The rows are as long as the columns say, the windows belong to the columns and reach as `NEAR` does,
+/// and `out` has room for the columns in whole blocks.
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn resample(
     rows: Rows<'_>,
@@ -69,11 +69,11 @@ unsafe fn one_or_two<const STRETCHES: usize, const BETWEEN: bool>(
             // SAFETY: whole windows lie within the row; there are turns for each group.
             unsafe {
                 let load = |group: usize| {
-                    let at = *windows.at.get_unchecked(group) as usize + stretch * WINDOW;
+                    let at = *windows.at.get_unchecked(group) as usize + stretch * NEAR.stretch;
                     _mm_loadu_si128(row.as_ptr().add(at).cast())
                 };
                 let turn = |group: usize| {
-                    let at = (group * STRETCHES + stretch) * WINDOW;
+                    let at = (group * STRETCHES + stretch) * NEAR.stretch;
                     _mm_loadu_si128(windows.turns.as_ptr().add(at).cast())
                 };
                 let bytes = _mm256_set_m128i(load(group + 1), load(group));
@@ -84,9 +84,9 @@ unsafe fn one_or_two<const STRETCHES: usize, const BETWEEN: bool>(
         both
     };
     let sums = |column: usize| {
-        let upper = neighbours(rows.upper, column / GROUP);
+        let upper = neighbours(rows.upper, column / NEAR.group);
         let values = if BETWEEN {
-            between(upper, neighbours(rows.lower, column / GROUP), weight)
+            between(upper, neighbours(rows.lower, column / NEAR.group), weight)
         } else {
             _mm256_slli_epi16::<7>(upper)
         };

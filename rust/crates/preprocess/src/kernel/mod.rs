@@ -8,13 +8,18 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(all(target_arch = "x86_64", avx512))]
+#[clippy::msrv = "1.89"]
+mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
-use crate::taps::{BLOCK, Columns, Windows};
+#[cfg(all(target_arch = "x86_64", avx512))]
+use crate::taps::FAR;
+use crate::taps::{BLOCK, Columns, NEAR, Reach, Windows};
 
 /// Fractional bits of an element of a row.
 pub(crate) const ELEMENT_BITS: u32 = 7;
@@ -75,6 +80,8 @@ type Split = unsafe fn(&[u8], &mut [u8], &mut [u8]);
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels {
     pub(crate) name: &'static str,
+    /// Of the windows that `resample` needs.
+    pub(crate) reach: Reach,
     /// None: the definition.
     resample: Option<Resample>,
     mix: Mix,
@@ -86,35 +93,54 @@ impl Kernels {
     /// The definition.
     pub(crate) const SCALAR: Self = Self {
         name: "scalar",
+        reach: NEAR,
         resample: None,
         mix: scalar::mix,
         interleave: scalar::interleave,
         split: scalar::split,
     };
 
-    /// The fastest that this processor has.
-    pub(crate) fn detect() -> Self {
+    /// Those that this processor has beside the definition, the fastest first.
+    pub(crate) fn detect() -> Vec<Self> {
+        let mut found = Vec::new();
+        #[cfg(all(target_arch = "x86_64", avx512))]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vbmi")
+        {
+            found.push(Self {
+                name: "avx512",
+                reach: FAR,
+                resample: Some(avx512::resample),
+                mix: avx512::mix,
+                interleave: avx512::interleave,
+                split: avx512::split,
+            });
+        }
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
-            return Self {
+            found.push(Self {
                 name: "avx2",
+                reach: NEAR,
                 resample: Some(avx2::resample),
                 mix: avx2::mix,
                 interleave: avx2::interleave,
                 split: avx2::split,
-            };
+            });
         }
         #[cfg(target_arch = "aarch64")]
         if std::arch::is_aarch64_feature_detected!("neon") {
-            return Self {
+            found.push(Self {
                 name: "neon",
+                reach: NEAR,
                 resample: Some(neon::resample),
                 mix: neon::mix,
                 interleave: neon::interleave,
                 split: neon::split,
-            };
+            });
         }
-        Self::SCALAR
+        found
     }
 
     /// Elements of one plane at the target's columns.
@@ -123,7 +149,7 @@ impl Kernels {
         assert!(rows.weight >= 0 && out.len() >= columns.weights.len());
         match (self.resample, &columns.windows) {
             // SAFETY: the lengths are as the kernels ask for, the windows were made for rows of this
-            // length, and `detect` gives out the kernels of an instruction set only where the
+            // length and kernels of this reach, and `detect` gives out the kernels of an instruction set only where the
             // processor has it.
             (Some(resample), Some(windows)) => unsafe { resample(rows, columns, windows, out) },
             _ => scalar::resample(rows, columns, out),

@@ -6,7 +6,7 @@
 )]
 
 use super::{Linear, Rows, scalar};
-use crate::taps::{COLUMN_BITS, Columns, GROUP, WINDOW, Windows};
+use crate::taps::{COLUMN_BITS, Columns, NEAR, Windows};
 use std::arch::aarch64::*;
 
 /// 8 elements between two rows' bytes, which stand in 16-bit lanes.
@@ -33,8 +33,8 @@ fn elements(left: int16x8_t, right: int16x8_t, weights: int16x8x2_t) -> int16x8_
 }
 
 /// # Safety
-/// The rows are as long as the columns say, the windows belong to the columns, and `out` has room
-/// for the columns in whole blocks.
+/// The rows are as long as the columns say, the windows belong to the columns and reach as `NEAR` does,
+/// and `out` has room for the columns in whole blocks.
 #[target_feature(enable = "neon")]
 pub(super) unsafe fn resample(
     rows: Rows<'_>,
@@ -71,13 +71,13 @@ unsafe fn one_or_two<const STRETCHES: usize, const BETWEEN: bool>(
         for stretch in 0..STRETCHES {
             // SAFETY: whole windows lie within the row; there are turns for each group.
             unsafe {
-                let at = *windows.at.get_unchecked(group) as usize + stretch * WINDOW;
+                let at = *windows.at.get_unchecked(group) as usize + stretch * NEAR.stretch;
                 let bytes = vld1q_u8(row.as_ptr().add(at));
                 let turn = vld1q_u8(
                     windows
                         .turns
                         .as_ptr()
-                        .add((group * STRETCHES + stretch) * WINDOW),
+                        .add((group * STRETCHES + stretch) * NEAR.stretch),
                 );
                 // Turns beyond the 16 bytes leave what is there.
                 both = vqtbx1q_u8(both, bytes, turn);
@@ -95,7 +95,7 @@ unsafe fn one_or_two<const STRETCHES: usize, const BETWEEN: bool>(
         }
     };
     for column in (0..columns.weights.len()).step_by(8) {
-        let (a, b) = (values(column / GROUP), values(column / GROUP + 1));
+        let (a, b) = (values(column / NEAR.group), values(column / NEAR.group + 1));
         // SAFETY: there are weights for whole blocks of columns, and `out` has room for as many.
         unsafe {
             let weights = vld2q_s16(columns.weights.as_ptr().add(column).cast());
