@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 
 from lib.buildroot_sources import RUST
 from lib.report import BuildError
 
 ARCHIVE = "edgeai-crates"
+
+
+def read(text: str) -> dict:
+    """The CycloneDX document that generate-cyclonedx has printed."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise BuildError(
+            "Buildroot's generate-cyclonedx printed no document; its own error stands above. The first time it fetches the licences' "
+            "list into the download folder (cyclonedx/spdx-1.6.schema.json), for which it needs the network, or the file."
+        ) from None
 
 
 def with_crates(bill: dict) -> dict:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tarfile
 import tomllib
 from pathlib import Path
@@ -474,3 +475,11 @@ def test_the_bill_of_materials_gets_every_crate_and_what_it_needs() -> None:
 def test_a_bill_of_something_else_is_refused() -> None:
     with pytest.raises(BuildError, match="has no edgeai-crates"):
         buildroot_sbom.with_crates(bill("busybox"))
+
+
+@pytest.mark.parametrize("text", ["", "Traceback (most recent call last):"])
+def test_no_bill_of_materials_is_said_in_one_line(text) -> None:
+    tool = buildroot_tree.EXTERNAL / "board/edgeai/common/edgeai.py"
+    done = subprocess.run([sys.executable, str(tool), "sbom"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and not done.stdout
+    assert "generate-cyclonedx printed no document" in done.stderr and "Traceback" not in done.stderr

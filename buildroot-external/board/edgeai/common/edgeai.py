@@ -39,7 +39,7 @@ def main(words):
         case ["image", folder]:
             buildroot.from_environment().image(Path(folder), Path(os.environ["BASE_DIR"]))
         case ["sbom"]:
-            json.dump(buildroot_sbom.with_crates(json.load(sys.stdin)), sys.stdout, indent=2)
+            json.dump(buildroot_sbom.with_crates(buildroot_sbom.read(sys.stdin.read())), sys.stdout, indent=2)
         case _:
             print(__doc__, file=sys.stderr)
             return 2
