@@ -362,25 +362,27 @@ mod tests {
     use super::*;
     use crate::{ChannelOrder, Dims, Normalise, TensorType};
 
+    /// Of frames of 16 rows.
+    fn stretched(format: PixelFormat, width: u32, target: u32) -> Preprocessor {
+        let source = SourceSpec {
+            format,
+            colour: crate::Colour::default(),
+            size: [width, 16],
+        };
+        let layout = Layout {
+            size: [target, 16],
+            channels: 3,
+            order: ChannelOrder::Rgb,
+            dims: Dims::Nhwc,
+            element: TensorType::F32,
+            normalise: Normalise::range([0.0, 1.0]),
+        };
+        Preprocessor::new(&source, None, Fit::Stretch, &layout).unwrap()
+    }
+
     #[test]
     fn packed_rows_are_taken_apart_where_that_saves_a_stretch() {
-        let apart = |format, width, target| {
-            let source = SourceSpec {
-                format,
-                colour: crate::Colour::default(),
-                size: [width, 16],
-            };
-            let layout = Layout {
-                size: [target, 16],
-                channels: 3,
-                order: ChannelOrder::Rgb,
-                dims: Dims::Nhwc,
-                element: TensorType::F32,
-                normalise: Normalise::range([0.0, 1.0]),
-            };
-            let preprocessor = Preprocessor::new(&source, None, Fit::Stretch, &layout).unwrap();
-            preprocessor.split.is_some()
-        };
+        let apart = |format, width, target| stretched(format, width, target).split.is_some();
         for format in [PixelFormat::Yuyv, PixelFormat::Uyvy] {
             assert!(!apart(format, 640, 640));
             assert!(apart(format, 640, 300));
@@ -388,5 +390,21 @@ mod tests {
             assert!(!apart(format, 1920, 64), "too far apart in either");
         }
         assert!(!apart(PixelFormat::Nv12, 640, 300));
+    }
+
+    #[test]
+    fn the_fastest_kernels_that_reach_the_neighbours_are_taken() {
+        let sets = Kernels::detect();
+        let first = |near: bool| {
+            let mut sets = sets.iter();
+            let found = sets.find(|set| !near || set.reach.stretch == taps::NEAR.stretch);
+            found.map_or("scalar", |set| set.name)
+        };
+        let taken = |width, target| stretched(PixelFormat::Nv12, width, target).instructions();
+        assert_eq!(taken(1920, 640), first(false));
+        // Sixteen columns lie further apart than 128 bytes, four within 32.
+        assert_eq!(taken(1920, 230), first(true));
+        assert_eq!(taken(40, 40), first(true), "shorter than 64 bytes");
+        assert_eq!(taken(1920, 64), first(false), "out of reach for all");
     }
 }

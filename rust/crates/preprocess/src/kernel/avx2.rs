@@ -28,34 +28,13 @@ fn elements(low: __m256i, high: __m256i) -> __m256i {
     _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(round(low), round(high)))
 }
 
-/// # Safety
-/// The rows are as long as the columns say, the windows belong to the columns and reach as `NEAR` does,
-/// and `out` has room for the columns in whole blocks.
-#[target_feature(enable = "avx2")]
-pub(super) unsafe fn resample(
-    rows: Rows<'_>,
-    columns: &Columns,
-    windows: &Windows,
-    out: &mut [i16],
-) {
-    // SAFETY: as asked for.
-    unsafe {
-        match (windows.stretches, rows.weight) {
-            (1, 0) => one_or_two::<1, false>(rows, columns, windows, out),
-            (1, _) => one_or_two::<1, true>(rows, columns, windows, out),
-            (_, 0) => one_or_two::<2, false>(rows, columns, windows, out),
-            (_, _) => one_or_two::<2, true>(rows, columns, windows, out),
-        }
-    }
-}
-
-/// `resample` from windows of so many stretches, from one row or between two.
+/// From windows of so many stretches, from the upper row or between two.
 ///
 /// # Safety
-/// As of `resample`; the windows have `STRETCHES` stretches.
+/// The rows are as long as the columns say, the windows belong to the columns, reach as `NEAR` does and
+/// have `STRETCHES` stretches; `out` has room for the columns in whole blocks.
 #[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn one_or_two<const STRETCHES: usize, const BETWEEN: bool>(
+pub(super) unsafe fn resample<const STRETCHES: usize, const BETWEEN: bool>(
     rows: Rows<'_>,
     columns: &Columns,
     windows: &Windows,

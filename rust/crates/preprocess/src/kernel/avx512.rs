@@ -35,34 +35,13 @@ fn elements(low: __m512i, high: __m512i) -> __m512i {
     in_order(_mm512_packs_epi32(round(low), round(high)))
 }
 
-/// # Safety
-/// The rows are as long as the columns say, the windows belong to the columns and reach as `FAR` does,
-/// and `out` has room for the columns in whole blocks.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-pub(super) unsafe fn resample(
-    rows: Rows<'_>,
-    columns: &Columns,
-    windows: &Windows,
-    out: &mut [i16],
-) {
-    // SAFETY: as asked for.
-    unsafe {
-        match (windows.stretches, rows.weight) {
-            (1, 0) => one_or_two::<1, false>(rows, columns, windows, out),
-            (1, _) => one_or_two::<1, true>(rows, columns, windows, out),
-            (_, 0) => one_or_two::<2, false>(rows, columns, windows, out),
-            (_, _) => one_or_two::<2, true>(rows, columns, windows, out),
-        }
-    }
-}
-
-/// `resample` from windows of so many stretches, from one row or between two.
+/// From windows of so many stretches, from the upper row or between two.
 ///
 /// # Safety
-/// As of `resample`; the windows have `STRETCHES` stretches.
+/// The rows are as long as the columns say, the windows belong to the columns, reach as `FAR` does and
+/// have `STRETCHES` stretches; `out` has room for the columns in whole blocks.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-#[inline]
-unsafe fn one_or_two<const STRETCHES: usize, const BETWEEN: bool>(
+pub(super) unsafe fn resample<const STRETCHES: usize, const BETWEEN: bool>(
     rows: Rows<'_>,
     columns: &Columns,
     windows: &Windows,

@@ -82,8 +82,8 @@ pub(crate) struct Kernels {
     pub(crate) name: &'static str,
     /// Of the windows that `resample` needs.
     pub(crate) reach: Reach,
-    /// None: the definition.
-    resample: Option<Resample>,
+    /// From windows of one stretch, and of two; from the upper row, and between two. None: the definition.
+    resample: Option<[[Resample; 2]; 2]>,
     mix: Mix,
     interleave: Interleave,
     split: Split,
@@ -112,7 +112,10 @@ impl Kernels {
             found.push(Self {
                 name: "avx512",
                 reach: FAR,
-                resample: Some(avx512::resample),
+                resample: Some([
+                    [avx512::resample::<1, false>, avx512::resample::<1, true>],
+                    [avx512::resample::<2, false>, avx512::resample::<2, true>],
+                ]),
                 mix: avx512::mix,
                 interleave: avx512::interleave,
                 split: avx512::split,
@@ -123,7 +126,10 @@ impl Kernels {
             found.push(Self {
                 name: "avx2",
                 reach: NEAR,
-                resample: Some(avx2::resample),
+                resample: Some([
+                    [avx2::resample::<1, false>, avx2::resample::<1, true>],
+                    [avx2::resample::<2, false>, avx2::resample::<2, true>],
+                ]),
                 mix: avx2::mix,
                 interleave: avx2::interleave,
                 split: avx2::split,
@@ -134,7 +140,10 @@ impl Kernels {
             found.push(Self {
                 name: "neon",
                 reach: NEAR,
-                resample: Some(neon::resample),
+                resample: Some([
+                    [neon::resample::<1, false>, neon::resample::<1, true>],
+                    [neon::resample::<2, false>, neon::resample::<2, true>],
+                ]),
                 mix: neon::mix,
                 interleave: neon::interleave,
                 split: neon::split,
@@ -151,7 +160,10 @@ impl Kernels {
             // SAFETY: the lengths are as the kernels ask for, the windows were made for rows of this
             // length and kernels of this reach, and `detect` gives out the kernels of an instruction set only where the
             // processor has it.
-            (Some(resample), Some(windows)) => unsafe { resample(rows, columns, windows, out) },
+            (Some(resample), Some(windows)) => unsafe {
+                let of_stretches = resample[usize::from(windows.stretches == 2)];
+                of_stretches[usize::from(rows.weight != 0)](rows, columns, windows, out);
+            },
             _ => scalar::resample(rows, columns, out),
         }
     }
