@@ -50,7 +50,8 @@ pub struct Device {
 /// Time of one node of the graph in use.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NodeTime {
-    /// Operators have their index; kernels that replaced some are numbered after the last one.
+    /// Operators have their index; kernels that replaced some are numbered after the last one, and steps
+    /// of a kernel that times them itself are `usize::MAX`.
     pub node: usize,
     /// Name of the kernel.
     pub kernel: String,

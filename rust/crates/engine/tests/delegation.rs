@@ -125,16 +125,15 @@ fn xnnpack_runs_most_of_a_quantised_model() {
         };
         let engine = load(&Path::new(&folder).join("model.tflite"), &asked).expect("loads");
         let report = engine.delegation();
-        assert_eq!(report.devices[0].share_of_time, Some(1.0));
-        // What is not a part of a larger kernel has a time of its own.
-        let alone = report
-            .operators
-            .iter()
-            .filter(|o| o.share_of_time.is_some());
-        let (alone, all) = (alone.count(), report.operators.len());
+        let share = report.devices[0].share_of_time;
+        assert_eq!(share, Some(1.0), "{}", engine.runtime());
+        // What is not a part of a larger kernel has a time of its own; the kernel's own is in no operator.
+        let operators = report.operators.iter();
+        let alone: Vec<_> = operators.filter_map(|o| o.share_of_time).collect();
+        let (count, all) = (alone.len(), report.operators.len());
         assert!(
-            10 * alone < all,
-            "{alone} of {all} by themselves: {}",
+            10 * count < all && alone.iter().sum::<f32>() < 1.0,
+            "{count} of {all} by themselves, with shares {alone:?} of the time: {}",
             engine.runtime()
         );
     });

@@ -8,8 +8,12 @@ use std::ffi::CStr;
 use std::ptr::null_mut;
 
 /// `OPERATOR_INVOKE_EVENT` of `LiteRtProfilerEventType`: the metadata is the node's index.
-/// Other events are parts of these.
+/// Other events are parts of these, or of no operator, but for the next.
 const OPERATOR_INVOKED: i32 = 1 << 1;
+
+/// `DELEGATE_PROFILED_OPERATOR_INVOKE_EVENT`: a step within a delegate that times its own steps
+/// (XNNPACK), and whose kernel therefore is not timed as a whole. The metadata is the delegate's own.
+const STEP_INVOKED: i32 = 1 << 3;
 
 /// More events cannot come of the few invocations that are measured.
 const MAX_EVENTS: i32 = 1 << 19;
@@ -44,9 +48,14 @@ pub fn measure(
     check("LiteRtGetProfilerEvents", status)?;
     Ok(events
         .iter()
-        .filter(|event| event.kind == OPERATOR_INVOKED && !event.tag.is_null())
+        .filter(|event| {
+            matches!(event.kind, OPERATOR_INVOKED | STEP_INVOKED) && !event.tag.is_null()
+        })
         .map(|event| NodeTime {
-            node: usize::try_from(event.metadata).unwrap_or(usize::MAX),
+            node: match event.kind {
+                OPERATOR_INVOKED => usize::try_from(event.metadata).unwrap_or(usize::MAX),
+                _ => usize::MAX,
+            },
             // SAFETY: as above; a tag is a C string.
             kernel: unsafe { CStr::from_ptr(event.tag) }
                 .to_string_lossy()

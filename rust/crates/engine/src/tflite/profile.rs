@@ -118,13 +118,22 @@ unsafe extern "C" fn end(callbacks: *mut TelemetryProfiler, _event: u32) {
     }
 }
 
+/// A step within a delegate that times its own steps (`kTfLiteDelegateFlagsPerOperatorProfiling`:
+/// XNNPACK), and whose kernel therefore is not timed as a whole. The index is the delegate's own.
 unsafe extern "C" fn invoked(
-    _: *mut TelemetryProfiler,
-    _: *const c_char,
-    _elapsed: u64,
-    _node: i64,
+    callbacks: *mut TelemetryProfiler,
+    name: *const c_char,
+    microseconds: u64,
+    _index: i64,
     _subgraph: i64,
 ) {
+    // SAFETY: as for `begin`.
+    let profile = unsafe { collection(callbacks) };
+    if profile.on {
+        // SAFETY: the name is TFLite's.
+        let time = unsafe { node_time(name, -1) };
+        profile.keep(time, Duration::from_micros(microseconds));
+    }
 }
 unsafe extern "C" fn event(_: *mut TelemetryProfiler, _: *const c_char, _: u64) {}
 unsafe extern "C" fn operator_event(
